@@ -1,0 +1,33 @@
+"""Step-up re-verification for Flask: a second factor before the routes that matter."""
+
+from __future__ import annotations
+
+from .errors import ConfigurationError as ConfigurationError
+from .errors import IncorrectCode as IncorrectCode
+from .errors import NotEnrolled as NotEnrolled
+from .errors import OutcomeUnknown as OutcomeUnknown
+from .errors import VerifierMisconfigured as VerifierMisconfigured
+from .errors import VerifierUnavailable as VerifierUnavailable
+from .extension import StepUp as StepUp
+from .gate import ReverificationRequired as ReverificationRequired
+from .guard import require_reverification as require_reverification
+from .policy import Policy as Policy
+from .subject import Subject as Subject
+from .verification import Verification as Verification
+from .verification import Verifier as Verifier
+
+__all__ = [
+    "ConfigurationError",
+    "IncorrectCode",
+    "NotEnrolled",
+    "OutcomeUnknown",
+    "Policy",
+    "ReverificationRequired",
+    "StepUp",
+    "Subject",
+    "Verification",
+    "Verifier",
+    "VerifierMisconfigured",
+    "VerifierUnavailable",
+    "require_reverification",
+]

@@ -1,0 +1,88 @@
+"""Answers for people and programs: a page, or JSON, with the headers that belong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app
+from flask import make_response
+from flask import redirect as _redirect
+from flask import render_template
+from flask import request
+from flask import Response
+
+from .problem import Problem
+
+_PAGE_TYPES = ("text/html", "application/xhtml+xml")
+#: What the choice of an answer looks at.
+_VARY = ("Accept", "Cookie", "Origin", "Sec-Fetch-Mode", "Sec-Fetch-Site")
+
+
+def is_page() -> bool:
+    """Whether a browser asks for a page to show.
+
+    ``*/*`` names no page: it is what ``fetch()`` sends when it is told nothing. And a
+    script that does ask for HTML would not show the prompt to anybody.
+    """
+    accepted = [
+        mimetype.split(";")[0] for mimetype in request.accept_mimetypes.values()
+    ]
+    mode = request.headers.get("Sec-Fetch-Mode", "navigate")
+    return mode == "navigate" and any(kind in accepted for kind in _PAGE_TYPES)
+
+
+def is_cross_site() -> bool:
+    """Whether another site made the browser send this request."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and origin != request.host_url.rstrip("/")
+
+
+def page(template: str, status: int, **context: Any) -> Response:
+    """Return a page of ours; the app may override its template."""
+    response = _finished(make_response(render_template(template, **context), status))
+    # Not no-referrer: Flask-WTF wants a Referer with posts over https.
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+    response.headers["X-Frame-Options"] = "DENY"
+    return response
+
+
+def problem_answer(problem: Problem, **context: Any) -> Response:
+    """Return a problem as JSON, or as a page without a prompt."""
+    if not is_page():
+        return problem_json(problem)
+    response = page("stepup/problem.html", problem.status, problem=problem, **context)
+    return with_retry_after(response, problem)
+
+
+def problem_json(problem: Problem) -> Response:
+    """Return a problem as ``application/problem+json`` (RFC 9457)."""
+    response = json_answer(problem.as_json(), problem.status)
+    response.mimetype = "application/problem+json"
+    return with_retry_after(response, problem)
+
+
+def json_answer(body: dict[str, Any], status: int = 200) -> Response:
+    """Return JSON."""
+    return _finished(make_response(current_app.json.response(body), status))
+
+
+def redirect(location: str) -> Response:
+    """Send a browser on by GET, whatever it came with (RFC 9110, 15.4.4)."""
+    return _finished(make_response(_redirect(location, code=303)))
+
+
+def with_retry_after(response: Response, problem: Problem) -> Response:
+    """Say when to come back, where the problem knows."""
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def _finished(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.update(_VARY)
+    return response

@@ -1,0 +1,46 @@
+"""Flask-Login and Flask-WTF, met wherever an app has them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask
+
+from .errors import LedgerUnavailable
+from .gate import current_gate
+
+log = logging.getLogger("flask_stepup")
+
+
+def join_companions(app: Flask) -> None:
+    """Work with them, whether they are set up before us or after."""
+    waiting = {"login_manager": _follow_logout, "csrf": _trust_our_own_token}
+
+    def join() -> None:
+        here = {"login_manager": hasattr(app, "login_manager")} | app.extensions
+        for name in [name for name in waiting if here.get(name)]:
+            waiting.pop(name)(app)
+
+    # Before any other function that runs before requests, theirs too.
+    app.before_request_funcs.setdefault(None, []).insert(0, join)
+
+
+def _follow_logout(app: Flask) -> None:
+    from flask_login import user_logged_out
+
+    user_logged_out.connect(_forget_at_logout, app)
+
+
+def _forget_at_logout(sender: Flask, **_: Any) -> None:
+    # Flask-Login has dropped its keys by now: what is ours tells the session.
+    try:
+        current_gate().forget()
+    except LedgerUnavailable as error:
+        log.error("a logout could not be written down in the ledger: %s", error)
+
+
+def _trust_our_own_token(app: Flask) -> None:
+    # The challenge is a signed token bound to person and session. Flask-WTF's own
+    # would expire under an open prompt and cannot be sent by JSON clients.
+    app.extensions["csrf"].exempt(app.blueprints["stepup"])

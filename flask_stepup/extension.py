@@ -1,0 +1,207 @@
+"""``StepUp``: reads the settings, builds the gate, mounts everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from typing import TypeVar
+from typing import Unpack
+
+from flask import Blueprint
+from flask import Flask
+from flask import has_request_context
+
+from .clerk import ClerkBackendAPI
+from .companions import join_companions
+from .demand import Demand
+from .demand import Demands
+from .errors import ConfigurationError
+from .errors import ImpersonationRefused
+from .errors import LedgerUnavailable
+from .errors import Refusal
+from .errors import Unauthenticated
+from .gate import current_gate
+from .gate import Gate
+from .gate import ReverificationRequired
+from .guard import protect
+from .ledger import open_ledger
+from .policy import Level
+from .policy import LEVELS
+from .prompt import prompt_blueprint
+from .refusal import render_refusal
+from .settings import Settings
+from .settings import signing_keys
+from .signing import Signer
+from .subject import SubjectLoader
+from .verification import Verifier
+from .verifiers import as_verifier
+from .verifiers import ClerkVerifier
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class StepUp:
+    """The extension. It keeps only what it was constructed with: one serves many apps.
+
+    :param app: the app to set up at once; otherwise call :meth:`init_app`.
+    :param verifier: in place of Clerk: a :class:`~flask_stepup.Verifier`, or a
+        function ``(user_id, code) -> Verification``.
+    :param subject_loader: returns who is signed in: a :class:`~flask_stepup.Subject`,
+        a user id, or None for nobody. Without it Flask-Login is asked.
+    :raises ConfigurationError: the app cannot be served; the message names the mend.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        verifier: Any = None,
+        subject_loader: SubjectLoader | None = None,
+    ) -> None:
+        self._verifier: Verifier | None = verifier and as_verifier(verifier)
+        self._subject_loader = subject_loader
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Read the app's configuration, once, and mount the prompt.
+
+        :raises ConfigurationError: see the class.
+        """
+        if "stepup" in app.extensions:
+            raise ConfigurationError(
+                "this app has a StepUp already: construct it with the app, or call "
+                "init_app, not both"
+            )
+        settings = Settings.read(app)
+        app.extensions["stepup"] = Gate(
+            settings,
+            signer=Signer(signing_keys(app)),
+            verifier=self._verifier or _clerk(settings),
+            ledger=open_ledger(
+                settings.storage_uri, settings.storage_timeout, app.instance_path
+            ),
+            find_loader=lambda: self._subject_loader,
+        )
+        app.register_blueprint(prompt_blueprint(), url_prefix=settings.url_prefix)
+        app.jinja_env.globals.setdefault("is_reverified", self.is_reverified)
+        _register_renderers(app)
+        join_companions(app)
+
+    def subject_loader(self, loader: F) -> F:
+        """Register a function that returns who is signed in (see the class)."""
+        self._subject_loader = loader
+        return loader
+
+    def verifier(self, verifier: F) -> F:
+        """Register a function ``(user_id, code) -> Verification``, before the app."""
+        self._verifier = as_verifier(verifier)
+        return verifier
+
+    def require(self, preset: str | None = None, /, **demands: Unpack[Demands]) -> None:
+        """Return if the person meets the policy, inside a view.
+
+        Takes what :func:`~flask_stepup.require_reverification` takes.
+
+        :raises Refusal: an HTTP exception, for Flask to answer with: mostly
+            :class:`~flask_stepup.ReverificationRequired`.
+        """
+        gate = current_gate()
+        gate.require(Demand(preset, **demands).policy(gate.settings.preset))
+
+    def is_reverified(
+        self, preset: str | None = None, /, **demands: Unpack[Demands]
+    ) -> bool:
+        """Whether the person meets the policy; also a global in templates.
+
+        False when nobody is signed in or the ledger cannot answer.
+        """
+        demand = Demand(preset, **demands)
+        if not has_request_context():
+            return False
+        gate = current_gate()
+        try:
+            return (
+                gate.shortfall(demand.policy(gate.settings.preset), gate.subject())
+                is None
+            )
+        except Refusal:
+            return False
+
+    def protect(
+        self,
+        blueprint: Blueprint,
+        preset: str | None = None,
+        /,
+        **demands: Unpack[Demands],
+    ) -> None:
+        """Guard all views of a blueprint, and of those nested in it, but static files.
+
+        :raises ConfigurationError: the policy is none, or the blueprint is registered
+            already.
+        """
+        protect(blueprint, Demand(preset, **demands))
+
+    def grant(self, level: Level = "second_factor", scope: str = "") -> None:
+        """Stamp a factor that the app itself has just checked, as at sign-in.
+
+        :raises ConfigurationError: there is no such level.
+        :raises Refusal: nobody is signed in, or the ledger cannot answer.
+        """
+        if level not in LEVELS:
+            raise ConfigurationError(
+                f"{level!r} is not a level: use one of {[*LEVELS]}"
+            )
+        current_gate().grant(level, scope)
+
+    def forget(self) -> None:
+        """End this session's elevation, in every copy of its cookie.
+
+        Call it in a logout of your own; Flask-Login's does it by itself.
+
+        :raises LedgerUnavailable: this browser's session is cleared all the same, but
+            an old copy of its cookie may still open the gate.
+        """
+        current_gate().forget()
+
+    def revoke(self, user_id: str | int) -> None:
+        """End a user's elevation everywhere: password changed, account taken over.
+
+        :raises LedgerUnavailable: it has not ended.
+        """
+        current_gate().revoke(user_id)
+
+    def unlock(self, user_id: str | int) -> None:
+        """Lift a user's lock-out after too many attempts.
+
+        :raises LedgerUnavailable: it has not been lifted.
+        """
+        current_gate().unlock(user_id)
+
+
+def _clerk(settings: Settings) -> ClerkVerifier:
+    if not settings.clerk_secret_key:
+        raise ConfigurationError(
+            "nothing can check codes: set STEPUP_CLERK_SECRET_KEY (or CLERK_SECRET_KEY "
+            "in the environment), pass verifier= to StepUp, or register one with "
+            "@stepup.verifier before init_app"
+        )
+    return ClerkVerifier(
+        ClerkBackendAPI(
+            settings.clerk_secret_key,
+            base_url=settings.clerk_api_url,
+            timeout=settings.clerk_timeout,
+        )
+    )
+
+
+def _register_renderers(app: Flask) -> None:
+    # Flask lets the last registration win, so an app that was quicker keeps its own.
+    for kind in (
+        ReverificationRequired,
+        Unauthenticated,
+        ImpersonationRefused,
+        LedgerUnavailable,
+    ):
+        if kind not in app.error_handler_spec[None][kind.code]:
+            app.register_error_handler(kind, render_refusal)

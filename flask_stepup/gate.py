@@ -1,0 +1,187 @@
+"""Per-app state: is the policy met, and what begins or ends elevation."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+
+from flask import current_app
+from flask import Flask
+from werkzeug.exceptions import Forbidden
+
+from . import session_state
+from .elevation import Elevation
+from .errors import ConfigurationError
+from .errors import ImpersonationRefused
+from .errors import Refusal
+from .errors import Unauthenticated
+from .ledger import Ledger
+from .ledger import Standing
+from .marker import Marker
+from .policy import Cause
+from .policy import Level
+from .policy import LEVELS
+from .policy import Policy
+from .policy import Shortfall
+from .settings import Settings
+from .signals import elevation_revoked
+from .signals import reverification_required
+from .signing import Signer
+from .subject import load_subject
+from .subject import Subject
+from .subject import SubjectLoader
+from .verification import Verifier
+
+log = logging.getLogger("flask_stepup")
+
+
+class ReverificationRequired(Refusal, Forbidden):
+    """403: the person has to prove a factor first.
+
+    :param policy: what was demanded.
+    :param shortfall: the first factor that is lacking, and why.
+    :param subject: who is asking.
+    """
+
+    description = "Confirm with a code that it is you."
+
+    def __init__(self, policy: Policy, shortfall: Shortfall, subject: Subject) -> None:
+        super().__init__()
+        self.policy = policy
+        self.shortfall = shortfall
+        self.subject = subject
+
+    @property
+    def cause(self) -> Cause:
+        """``missing``, ``expired`` or ``revoked``."""
+        return self.shortfall.cause
+
+
+@dataclass
+class Gate:
+    """What one app resolved from its configuration, and what is decided with it."""
+
+    settings: Settings
+    signer: Signer
+    ledger: Ledger
+    verifier: Verifier
+    #: Asked at each request: a loader may be registered after the app.
+    find_loader: Callable[[], SubjectLoader | None]
+    elevation: Elevation = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.elevation = Elevation(self.signer, self.ledger)
+
+    def subject(self) -> Subject:
+        """Return who is asking.
+
+        :raises Unauthenticated: nobody is signed in.
+        :raises ImpersonationRefused: somebody is, in another person's name.
+        """
+        subject = load_subject(self.find_loader())
+        if subject is None:
+            raise Unauthenticated
+        if subject.impersonated and not self.settings.allow_impersonation:
+            raise ImpersonationRefused
+        return subject
+
+    def require(self, policy: Policy) -> None:
+        """Return if the person meets the policy.
+
+        :raises Refusal: what to answer instead.
+        """
+        subject = self.subject()
+        shortfall = self.shortfall(policy, subject)
+        if shortfall:
+            reverification_required.send(
+                real_app(),
+                user_id=subject.user_id,
+                policy=policy,
+                cause=shortfall.cause,
+            )
+            raise ReverificationRequired(policy, shortfall, subject)
+
+    def shortfall(self, policy: Policy, subject: Subject) -> Shortfall | None:
+        """Return what the policy lacks, None when it is met. One ledger look-up.
+
+        :raises LedgerUnavailable: it cannot be known.
+        """
+        standing = self.standing(subject)
+        marker = self.elevation.marker(subject, policy.scope)
+        first = LEVELS[policy.level][0]
+        if standing.session_revoked:
+            return Shortfall(first, "revoked")
+        if marker is None:
+            return Shortfall(first, "missing")
+        if marker.generation != standing.generation:
+            return Shortfall(first, "revoked")
+        leeway, now = self.settings.clock_leeway, time.time()
+        if marker.latest - now > leeway:
+            _tell_of_future(marker, now)
+        return policy.shortfall(marker.proved_at, now, leeway)
+
+    def standing(self, subject: Subject) -> Standing:
+        """Return what has been revoked for this person and session.
+
+        :raises LedgerUnavailable: it cannot be known.
+        """
+        return self.ledger.standing(subject.user_id, session_state.read_nonce())
+
+    def grant(self, level: Level, scope: str) -> None:
+        """Stamp factors that the app itself has just checked.
+
+        :raises Refusal: nobody is signed in, or the ledger cannot answer.
+        """
+        subject = self.subject()
+        self.elevation.bind(subject)
+        self.elevation.grant(subject, level, scope, self.standing(subject))
+
+    def forget(self) -> None:
+        """End this session's elevation; see :meth:`Elevation.forget`."""
+        if self.elevation.forget():
+            elevation_revoked.send(real_app(), user_id=None)
+
+    def revoke(self, user_id: str | int) -> None:
+        """End this user's elevation everywhere.
+
+        :raises LedgerUnavailable: it has not ended.
+        """
+        user_id = Subject(user_id).user_id
+        self.ledger.revoke_user(user_id)
+        elevation_revoked.send(real_app(), user_id=user_id)
+
+    def unlock(self, user_id: str | int) -> None:
+        """Lift this user's lock-out.
+
+        :raises LedgerUnavailable: it has not been lifted.
+        """
+        self.ledger.clear(Subject(user_id).user_id)
+
+
+def real_app() -> Flask:
+    """The app itself: a signal sent with the proxy as sender reaches nobody."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return app
+
+
+def current_gate() -> Gate:
+    """Return the gate of the current app.
+
+    :raises ConfigurationError: the app has none.
+    """
+    gate = current_app.extensions.get("stepup")
+    if not isinstance(gate, Gate):
+        raise ConfigurationError(
+            "this app has no StepUp: call StepUp(app), or stepup.init_app(app)"
+        )
+    return gate
+
+
+def _tell_of_future(marker: Marker, now: float) -> None:
+    log.error(
+        "a marker was refused that lies %d s in the future: set your hosts' clocks",
+        marker.latest - now,
+    )

@@ -1,0 +1,112 @@
+"""``require_reverification``, and the guard of whole blueprints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any
+from typing import overload
+from typing import ParamSpec
+from typing import TypeVar
+from typing import Unpack
+
+from flask import after_this_request
+from flask import Blueprint
+from flask import current_app
+from flask import request
+from flask import Response
+
+from .demand import Demand
+from .demand import Demands
+from .errors import ConfigurationError
+from .errors import Refusal
+from .gate import current_gate
+from .refusal import answer_refusal
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@overload
+def require_reverification(view: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def require_reverification(
+    preset: str | None = None, /, **demands: Unpack[Demands]
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def require_reverification(view: Any = None, /, **demands: Unpack[Demands]) -> Any:
+    """Let a view run only for a person who has lately proved a second factor.
+
+    Bare, with the name of a Clerk preset, or with the fields of
+    :class:`~flask_stepup.Policy` as keywords; what is not given comes from the preset,
+    ``STEPUP_PRESET`` if none is named. The challenge is *returned*, so that no error
+    page of the app takes its place.
+
+    :raises ConfigurationError: at decoration, if the policy is none.
+    """
+    if callable(view):
+        return _guarded(view, Demand())
+    demand = Demand(view, **demands)
+    return lambda view: _guarded(view, demand)
+
+
+def protect(blueprint: Blueprint, demand: Demand) -> None:
+    """Guard every view of a blueprint, and of those nested in it, but static files."""
+
+    def check() -> Response | None:
+        return None if _serves_static_file() else _refused(demand)
+
+    blueprint.before_request(check)
+
+
+def _serves_static_file() -> bool:
+    blueprint = current_app.blueprints[request.blueprint or ""]
+    is_static = request.endpoint == f"{request.blueprint}.static"
+    return is_static and blueprint.has_static_folder
+
+
+def _guarded(view: Any, demand: Demand) -> Any:
+    if isinstance(view, type):
+        raise ConfigurationError(
+            f"{view.__name__} is a class: guard it from within, by "
+            "decorators = [require_reverification]"
+        )
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            refused = _refused(demand)
+            return await view(*args, **kwargs) if refused is None else refused
+
+    else:
+
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            refused = _refused(demand)
+            return view(*args, **kwargs) if refused is None else refused
+
+    return guarded
+
+
+def _refused(demand: Demand) -> Response | None:
+    gate = current_gate()
+    policy = demand.policy(gate.settings.preset)
+    if not policy.guards(request.method):
+        return None
+    try:
+        gate.require(policy)
+    except Refusal as refusal:
+        return answer_refusal(refusal)
+    after_this_request(_not_stored)
+    return None
+
+
+def _not_stored(response: Response) -> Response:
+    """Keep what only a verified person may see out of caches, the browser's too."""
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return response

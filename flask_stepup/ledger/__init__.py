@@ -1,0 +1,11 @@
+"""What all workers must remember together, behind one small protocol."""
+
+from __future__ import annotations
+
+from .opening import open_ledger as open_ledger
+from .protocol import Exhausted as Exhausted
+from .protocol import Ledger as Ledger
+from .protocol import Limit as Limit
+from .protocol import Settlement as Settlement
+from .protocol import Standing as Standing
+from .protocol import Ticket as Ticket

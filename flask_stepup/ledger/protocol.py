@@ -1,0 +1,142 @@
+"""What a ledger can do, and the values that go in and out of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import ConfigurationError
+
+#: Seconds that a used code is remembered. A TOTP code lives 30 s, and servers accept
+#: a step or two around it: RFC 6238, 5.2 wants each to open once.
+USED_CODE_KEPT = 180
+#: Seconds that a revocation is remembered: longer than any marker (24 h) lives and
+#: any challenge (24 h from its first issue) can be renewed.
+REVOCATION_KEPT = 2 * 86_400
+
+_UNITS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+_LIMIT = re.compile(
+    r"\s*(\d{1,4})\s+per\s+(?:(\d{1,6})\s+)?(second|minute|hour|day)s?\s*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``count`` attempts in any ``seconds`` (a moving window)."""
+
+    count: int
+    seconds: int
+
+    @classmethod
+    def parse(cls, text: str) -> tuple[Limit, ...]:
+        """Read ``"5 per 5 minutes; 100 per 30 days"``.
+
+        :raises ConfigurationError: it is not written like that.
+        """
+        matches = [_LIMIT.fullmatch(part) for part in text.split(";")]
+        limits = tuple(
+            cls(int(match[1]), int(match[2] or 1) * _UNITS[match[3]])
+            for match in matches
+            if match
+        )
+        if len(limits) < len(matches) or not all(
+            limit.count and limit.seconds for limit in limits
+        ):
+            raise ConfigurationError(
+                f"{text!r} is not a list of limits: write, for example, "
+                "'5 per 5 minutes; 100 per 30 days'"
+            )
+        return limits
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has been revoked, for one user and one session.
+
+    :param generation: changes with each revocation of the user; a marker of another
+        generation is refused. A random value, no time and no count: clocks that
+        disagree leave no hole, and a forgotten row brings no old value back.
+    :param session_revoked: whether this session's elevation was ended.
+    """
+
+    generation: str = ""
+    session_revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An attempt that is reserved, to be refunded by this very ticket.
+
+    :param remaining: attempts that are left after this one.
+    :param locked_until: where none is left, when the next one will be possible, in
+        seconds since the epoch.
+    """
+
+    id: int
+    remaining: int
+    locked_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """No attempt is left until ``retry_after`` whole seconds from now."""
+
+    retry_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A right code was written down.
+
+    :param first_use: False when the same code had opened before.
+    """
+
+    first_use: bool
+    standing: Standing
+
+
+class Ledger(Protocol):
+    """Shared memory of attempts, used codes and revocations.
+
+    Each method is one atomic step and one round trip, safe across threads, processes
+    and fork, and raises :class:`~flask_stepup.errors.LedgerUnavailable` when it cannot
+    answer within the configured time. Users and sessions are plain text here.
+    """
+
+    #: Names this ledger, and goes into every token: a worker with another ledger
+    #: must refuse them.
+    id: str
+
+    def standing(self, user_id: str, session: str) -> Standing:
+        """Return what has been revoked: the look-up of a guarded request."""
+        ...
+
+    def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
+        """Take one attempt from every limit, or none at all."""
+        ...
+
+    def refund(self, ticket: Ticket) -> None:
+        """Give an attempt back to the windows it was taken from, once."""
+        ...
+
+    def settle(self, user_id: str, session: str, code_digest: str) -> Settlement:
+        """Write a right code down; on its first use clear the user's attempts."""
+        ...
+
+    def clear(self, user_id: str) -> None:
+        """Forget the user's attempts."""
+        ...
+
+    def revoke_session(self, session: str) -> None:
+        """End what was granted to this session."""
+        ...
+
+    def revoke_user(self, user_id: str) -> None:
+        """End what was granted to this user, everywhere."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections; the ledger opens them again when it is used."""
+        ...

@@ -1,0 +1,50 @@
+"""The tables of the SQLite ledger: made when it is founded, swept with each write."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS ledger (id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS attempts (
+    ticket INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id TEXT NOT NULL, at REAL NOT NULL, expires REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS attempts_by_user ON attempts (user_id, at);
+CREATE INDEX IF NOT EXISTS attempts_by_expiry ON attempts (expires);
+CREATE TABLE IF NOT EXISTS claims (
+    key TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS claims_by_expiry ON claims (expires);
+CREATE TABLE IF NOT EXISTS revocations (
+    key TEXT PRIMARY KEY, generation TEXT NOT NULL, expires REAL NOT NULL)
+    WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS revocations_by_expiry ON revocations (expires);
+"""
+
+
+def found(connection: sqlite3.Connection) -> str:
+    """Make what is not there yet, and return the ledger's id."""
+    for statement in filter(str.strip, _SCHEMA.split(";")):
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO ledger SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ledger)",
+        (secrets.token_urlsafe(4),),
+    )
+    return str(connection.execute("SELECT id FROM ledger").fetchone()[0])
+
+
+def drop_expired(connection: sqlite3.Connection) -> None:
+    """Delete some of what nobody asks for any more."""
+    # A bounded number with each write: more leave than come, and no single request
+    # pays for a backlog.
+    for table, key in (
+        ("attempts", "ticket"),
+        ("claims", "key"),
+        ("revocations", "key"),
+    ):
+        connection.execute(
+            f"DELETE FROM {table} WHERE {key} IN"  # noqa: S608 (names from above)
+            f" (SELECT {key} FROM {table} WHERE expires <= ? LIMIT 32)",
+            (time.time(),),
+        )

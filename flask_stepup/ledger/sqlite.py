@@ -1,0 +1,178 @@
+"""The ledger in a SQLite file: all workers of one machine, and across restarts.
+
+SQLite makes each step atomic: a step that writes takes the file's one write lock
+first (``BEGIN IMMEDIATE``), so that what it reads is still true when it writes.
+Readers of a write-ahead log wait for nobody, and so guarded routes go on while a
+writer is stuck. Every commit reaches the disk (``synchronous`` stays ``FULL``): a
+revocation outlives a power cut.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from ..errors import LedgerUnavailable
+from .pool import FilePool
+from .pool import MemoryPool
+from .pool import Pool
+from .protocol import Exhausted
+from .protocol import Limit
+from .protocol import REVOCATION_KEPT
+from .protocol import Settlement
+from .protocol import Standing
+from .protocol import Ticket
+from .protocol import USED_CODE_KEPT
+from .schema import drop_expired
+from .schema import found
+
+
+class SQLiteLedger:
+    """See :class:`~flask_stepup.ledger.Ledger`.
+
+    :param path: the file, made with owner-only permissions; None keeps the ledger in
+        the memory of this process.
+    :param timeout: seconds to wait for a lock.
+    :raises ConfigurationError: the file cannot be made, read or written.
+    """
+
+    def __init__(self, path: Path | None, timeout: float) -> None:
+        self._pool: Pool = FilePool(path, timeout) if path else MemoryPool(timeout)
+        try:
+            self.id = self._founded()
+        except LedgerUnavailable as error:
+            raise ConfigurationError(
+                f"the ledger {path or 'in memory'} cannot be opened for writing "
+                f"({error.reason}): mend its permissions, move the file away if it is "
+                "no SQLite database, or point STEPUP_STORAGE_URI elsewhere"
+            ) from error
+
+    def standing(self, user_id: str, session: str) -> Standing:
+        with self._step() as connection:
+            return _standing(connection, user_id, session)
+
+    def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
+        with self._step(writes=True) as connection:
+            now = time.time()
+            # Each window's newest attempts. Where they fill it, or this one will, the
+            # oldest of them has to leave before another may come.
+            windows = [
+                (limit, _newest(connection, user_id, limit, now)) for limit in limits
+            ]
+            if full := [w for w in windows if len(w[1]) == w[0].count]:
+                return Exhausted(math.ceil(_free_again(full, now) - now))
+            remaining = min(limit.count - len(at) for limit, at in windows) - 1
+            filled = [w for w in windows if len(w[1]) == w[0].count - 1]
+            ticket = connection.execute(
+                "INSERT INTO attempts (user_id, at, expires) VALUES (?, ?, ?)",
+                (user_id, now, now + max(limit.seconds for limit in limits)),
+            ).lastrowid
+            return Ticket(int(ticket or 0), remaining, _free_again(filled, now))
+
+    def refund(self, ticket: Ticket) -> None:
+        with self._step(writes=True) as connection:
+            connection.execute("DELETE FROM attempts WHERE ticket = ?", (ticket.id,))
+
+    def settle(self, user_id: str, session: str, code_digest: str) -> Settlement:
+        with self._step(writes=True) as connection:
+            now = time.time()
+            claimed = connection.execute(
+                "INSERT INTO claims (key, expires) VALUES (?, ?) ON CONFLICT (key)"
+                " DO UPDATE SET expires = excluded.expires WHERE expires <= ?",
+                (f"code:{code_digest}", now + USED_CODE_KEPT, now),
+            )
+            first_use = claimed.rowcount == 1
+            if first_use:
+                _clear(connection, user_id)
+            return Settlement(first_use, _standing(connection, user_id, session))
+
+    def clear(self, user_id: str) -> None:
+        with self._step(writes=True) as connection:
+            _clear(connection, user_id)
+
+    def revoke_session(self, session: str) -> None:
+        self._revoke(_session_key(session))
+
+    def revoke_user(self, user_id: str) -> None:
+        self._revoke(_user_key(user_id))
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _founded(self) -> str:
+        # Changing to a write-ahead log is no transaction, so it stands alone.
+        with self._step() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with self._step(writes=True) as connection:
+            return found(connection)
+
+    def _revoke(self, key: str) -> None:
+        with self._step(writes=True) as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO revocations VALUES (?, ?, ?)",
+                (key, secrets.token_urlsafe(6), time.time() + REVOCATION_KEPT),
+            )
+
+    @contextmanager
+    def _step(self, writes: bool = False) -> Iterator[sqlite3.Connection]:
+        """One atomic step: all of it happens, or nothing does and it raises."""
+        try:
+            with self._pool.connection() as connection:
+                if not writes:
+                    yield connection
+                    return
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    drop_expired(connection)
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerUnavailable(f"SQLite: {error}") from error
+
+
+def _user_key(user_id: str) -> str:
+    return f"user:{user_id}"
+
+
+def _session_key(session: str) -> str:
+    return f"session:{session}"
+
+
+def _standing(connection: sqlite3.Connection, user_id: str, session: str) -> Standing:
+    rows = connection.execute(
+        "SELECT key, generation FROM revocations WHERE key IN (?, ?)",
+        (_user_key(user_id), _session_key(session)),
+    ).fetchall()
+    if not rows:
+        return Standing()
+    found = dict(rows)
+    return Standing(found.get(_user_key(user_id), ""), _session_key(session) in found)
+
+
+def _newest(
+    connection: sqlite3.Connection, user_id: str, limit: Limit, now: float
+) -> list[float]:
+    rows = connection.execute(
+        "SELECT at FROM attempts WHERE user_id = ? AND at > ? ORDER BY at DESC LIMIT ?",
+        (user_id, now - limit.seconds, limit.count),
+    )
+    return [at for (at,) in rows]
+
+
+def _free_again(windows: list[tuple[Limit, list[float]]], now: float) -> float:
+    return max((min([*at, now]) + limit.seconds for limit, at in windows), default=now)
+
+
+def _clear(connection: sqlite3.Connection, user_id: str) -> None:
+    connection.execute("DELETE FROM attempts WHERE user_id = ?", (user_id,))

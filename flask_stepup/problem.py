@@ -1,0 +1,174 @@
+"""Everything a person or client may be told: code, status and sentence of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from .errors import CodeAlreadyUsed
+from .errors import CodeMissing
+from .errors import ImpersonationRefused
+from .errors import IncorrectCode
+from .errors import InvalidToken
+from .errors import LedgerUnavailable
+from .errors import NotEnrolled
+from .errors import OutcomeUnknown
+from .errors import StepUpError
+from .errors import TokenExpired
+from .errors import TooManyAttempts
+from .errors import Unauthenticated
+from .errors import VerifierMisconfigured
+from .errors import VerifierUnavailable
+
+#: Seconds to wait where nobody knows better.
+RETRY_AFTER = 30
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem, as RFC 9457 calls it, for a page and for JSON alike.
+
+    :param code: for programs; never translated.
+    :param detail: for people.
+    :param members: what else JSON clients get.
+    """
+
+    code: str
+    status: int
+    title: str
+    detail: str
+    members: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds for the ``Retry-After`` header."""
+        return self.members.get("retry_after")
+
+    def as_json(self) -> dict[str, Any]:
+        """The body of an ``application/problem+json`` answer."""
+        return {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.members,
+        }
+
+
+_OUTAGE = Problem(
+    "verifier_unavailable",
+    503,
+    "Codes cannot be checked right now",
+    "This is not your fault, and it does not count as a try. "
+    "Please try again in a moment.",
+    {"retry_after": RETRY_AFTER},
+)
+_PROBLEMS: dict[type[StepUpError], Problem] = {
+    Unauthenticated: Problem(
+        "unauthenticated",
+        401,
+        "Please sign in",
+        "You have to be signed in to go on.",
+    ),
+    ImpersonationRefused: Problem(
+        "impersonation_refused",
+        403,
+        "Not in another person's name",
+        "This needs a code that only the owner of the account has.",
+    ),
+    CodeMissing: Problem(
+        "code_missing",
+        400,
+        "Enter a code",
+        "Enter the 6 digits that your authenticator app shows, or a backup code.",
+    ),
+    CodeAlreadyUsed: Problem(
+        "code_already_used",
+        422,
+        "That code has been used",
+        "Each code works once. Wait for your authenticator app to show the next one.",
+    ),
+    IncorrectCode: Problem(
+        "incorrect_code",
+        422,
+        "That code is not right",
+        "Check your authenticator app and enter the code that it shows now.",
+    ),
+    InvalidToken: Problem(
+        "challenge_invalid",
+        400,
+        "Please start again",
+        "This page does not belong to your current session.",
+    ),
+    TokenExpired: Problem(
+        "challenge_expired",
+        400,
+        "This page was open for too long",
+        "Nothing is lost. Enter the code that your authenticator app shows now.",
+    ),
+    TooManyAttempts: Problem(
+        "too_many_attempts",
+        429,
+        "Too many tries",
+        "To protect your account, no code is accepted",
+    ),
+    NotEnrolled: Problem(
+        "not_enrolled",
+        403,
+        "No authenticator app yet",
+        "This needs a code from an authenticator app, and your account has none.",
+    ),
+    VerifierUnavailable: _OUTAGE,
+    VerifierMisconfigured: _OUTAGE,
+    LedgerUnavailable: _OUTAGE,
+    OutcomeUnknown: Problem(
+        "outcome_unknown",
+        503,
+        "No answer came",
+        "Your code was sent, but we do not know what became of it. If it was a backup "
+        "code, it may be used up now: take another one. Otherwise wait for the next "
+        "code.",
+        {"retry_after": RETRY_AFTER},
+    ),
+}
+
+
+def problem_of(error: StepUpError, enroll_url: str | None = None) -> Problem:
+    """Return what is told about an error.
+
+    :param enroll_url: where a person without an authenticator can get one.
+    """
+    known = _PROBLEMS[type(error)]
+    if isinstance(error, IncorrectCode) and error.attempts_remaining is not None:
+        left = error.attempts_remaining
+        tries = {0: "This was your last try for now.", 1: "You have one try left."}
+        return _with(
+            known,
+            f"{known.detail} {tries.get(left, f'You have {left} tries left.')}",
+            attempts_remaining=left,
+        )
+    if isinstance(error, TooManyAttempts):
+        return _with(
+            known,
+            f"{known.detail} for {_span(error.retry_after)}.",
+            retry_after=error.retry_after,
+        )
+    if isinstance(error, NotEnrolled):
+        return _with(known, known.detail, enroll_url=enroll_url)
+    if isinstance(error, VerifierUnavailable) and error.retry_after is not None:
+        return _with(known, known.detail, retry_after=error.retry_after)
+    return known
+
+
+def _with(problem: Problem, detail: str, **members: Any) -> Problem:
+    return Problem(problem.code, problem.status, problem.title, detail, members)
+
+
+def _span(seconds: int) -> str:
+    """A length of time in words, never shorter than it is."""
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{-(-seconds // length)} {unit}s"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"

@@ -1,0 +1,141 @@
+"""The endpoints of the prompt: the page that asks for a code, and its verification."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint
+from flask import request
+from flask import Response
+
+from .answer import is_page
+from .answer import json_answer
+from .answer import problem_answer
+from .answer import problem_json
+from .answer import redirect
+from .attempt import Attempt
+from .challenge import Challenge
+from .challenge import check_age
+from .challenge import open_challenge
+from .errors import InvalidToken
+from .errors import LedgerUnavailable
+from .errors import Refusal
+from .errors import Rejection
+from .errors import StepUpError
+from .errors import TokenExpired
+from .errors import VerifierError
+from .gate import current_gate
+from .gate import Gate
+from .problem import problem_of
+from .refusal import answer_refusal
+from .refusal import prompt_page
+from .subject import Subject
+
+
+def prompt_blueprint() -> Blueprint:
+    """Return the blueprint ``stepup``: prompt, verify and the style sheet."""
+    blueprint = Blueprint(
+        "stepup", __name__, template_folder="templates", static_folder="static"
+    )
+    blueprint.add_url_rule("/", view_func=prompt, methods=["GET"])
+    blueprint.add_url_rule("/", view_func=verify, methods=["POST"])
+    return blueprint
+
+
+def prompt() -> Response:
+    """Show the page that asks for a code."""
+    gate = current_gate()
+    try:
+        subject = gate.subject()
+        challenge = open_challenge(gate, subject, request.args.get("challenge", ""))
+        if gate.shortfall(challenge.policy, subject) is None:
+            return redirect(challenge.way_back)
+        challenge = _kept_open(gate, challenge)
+        return prompt_page(challenge, challenge.seal(gate, subject))
+    except Refusal as refusal:
+        return answer_refusal(refusal)
+    except InvalidToken as error:
+        return problem_answer(problem_of(error))
+
+
+def verify() -> Response:
+    """Try a code, and on success send the person on."""
+    gate = current_gate()
+    token, typed = _submitted()
+    try:
+        subject = gate.subject()
+        challenge = open_challenge(gate, subject, token)
+        try:
+            code_type = _try(gate, subject, challenge, typed)
+        except (LedgerUnavailable, Rejection, TokenExpired, VerifierError) as error:
+            return _ask_again(gate, subject, challenge, error)
+    except Refusal as refusal:
+        return answer_refusal(refusal)
+    except InvalidToken as error:
+        problem = problem_of(error)
+        return problem_json(problem) if _wants_json() else problem_answer(problem)
+    if _wants_json():
+        return json_answer(_success(gate, subject, challenge, code_type))
+    return redirect(challenge.way_back)
+
+
+def _try(gate: Gate, subject: Subject, challenge: Challenge, typed: str) -> str | None:
+    """Return the type of the code, None where none was needed any more."""
+    if gate.shortfall(challenge.policy, subject) is None:
+        return None
+    check_age(gate, challenge)
+    return Attempt(gate, subject, challenge.policy).run(typed).code_type
+
+
+def _ask_again(
+    gate: Gate, subject: Subject, challenge: Challenge, error: StepUpError
+) -> Response:
+    problem = problem_of(error, gate.settings.enroll_url)
+    challenge = _kept_open(gate, challenge)
+    if not _wants_json():
+        return prompt_page(challenge, challenge.seal(gate, subject), problem=problem)
+    if isinstance(error, TokenExpired):
+        fresh = {"challenge": challenge.seal(gate, subject)}
+        problem = replace(problem, members=problem.members | fresh)
+    return problem_json(problem)
+
+
+def _kept_open(gate: Gate, challenge: Challenge) -> Challenge:
+    try:
+        check_age(gate, challenge)
+    except TokenExpired:
+        return challenge.renewed()
+    return challenge
+
+
+def _success(
+    gate: Gate, subject: Subject, challenge: Challenge, code_type: str | None
+) -> dict[str, Any]:
+    policy = challenge.policy
+    marker = gate.elevation.marker(subject, policy.scope)
+    expires_in = policy.expires_in(marker.proved_at, time.time()) if marker else 0
+    return {"verified": True, "code_type": code_type, "expires_in": expires_in}
+
+
+def _submitted() -> tuple[str, str]:
+    """Challenge and code, empty where they are missing or no text."""
+    source: Any = request.form
+    if request.is_json:
+        try:
+            source = request.get_json(silent=True)
+        except RecursionError:
+            source = None
+    if not isinstance(source, Mapping):
+        return "", ""
+    challenge, code = source.get("challenge"), source.get("code")
+    return (
+        challenge if isinstance(challenge, str) else "",
+        code if isinstance(code, str) else "",
+    )
+
+
+def _wants_json() -> bool:
+    return request.is_json or not is_page()

@@ -1,0 +1,143 @@
+"""``STEPUP_*``, read once per app into a frozen value."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+from flask import Flask
+
+from .clerk import API_URL
+from .demand import preset
+from .errors import ConfigurationError
+from .ledger import Limit
+from .policy import Policy
+
+PREFIX = "STEPUP_"
+
+
+def _setting(default: Any, read: Callable[[str, Any], Any], **kwargs: Any) -> Any:
+    return field(default=default, metadata={"read": read}, **kwargs)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{name}={value!r} must be text")
+    return value
+
+
+def _secret(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be text")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}={value!r} must be True or False")
+    return value
+
+
+def _number(least: float, most: float, unit: type) -> Callable[[str, Any], Any]:
+    def read(name: str, value: Any) -> Any:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value) or unit(value) != value:
+            raise ConfigurationError(f"{name}={value!r} must be a number of seconds")
+        if not least <= value <= most:
+            raise ConfigurationError(
+                f"{name}={value!r} must lie between {least:g} and {most:g} seconds"
+            )
+        return unit(value)
+
+    return read
+
+
+def _preset(name: str, value: Any) -> Policy:
+    try:
+        return preset(value)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
+
+
+def _limits(name: str, value: Any) -> tuple[Limit, ...]:
+    try:
+        return Limit.parse(_text(name, value))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
+
+
+def _prefix(name: str, value: Any) -> str:
+    text = _text(name, value)
+    if not text.startswith("/") or text.endswith("/") or not text.isprintable():
+        raise ConfigurationError(f"{name}={value!r} must look like '/stepup'")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One field per key; see the table in the README."""
+
+    preset: Policy = _setting("strict", _preset)
+    clerk_secret_key: str | None = _setting(None, _secret, repr=False)
+    clerk_api_url: str = _setting(API_URL, _text)
+    clerk_timeout: float = _setting(5.0, _number(0.05, 60, float))
+    storage_uri: str = _setting("sqlite:///stepup.db", _text, repr=False)
+    storage_timeout: float = _setting(1.0, _number(0.05, 60, float))
+    attempt_limit: tuple[Limit, ...] = _setting(
+        "5 per 5 minutes; 100 per 30 days", _limits
+    )
+    clock_leeway: int = _setting(10, _number(0, 300, int))
+    challenge_max_age: int = _setting(900, _number(30, 86_400, int))
+    url_prefix: str = _setting("/stepup", _prefix)
+    login_url: str | None = _setting(None, _text)
+    enroll_url: str | None = _setting(None, _text)
+    allow_impersonation: bool = _setting(False, _flag)
+
+    @classmethod
+    def read(cls, app: Flask) -> Settings:
+        """Read the app's configuration.
+
+        :raises ConfigurationError: a key is unknown, or its value cannot work.
+        """
+        _check_names(app.config, [PREFIX + f.name.upper() for f in fields(cls)])
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            name = PREFIX + setting.name.upper()
+            value = app.config.get(name)
+            if value is None:
+                value = _from_environment(setting.name) or setting.default
+            read = setting.metadata["read"]
+            values[setting.name] = None if value is None else read(name, value)
+        return cls(**values)
+
+
+def signing_keys(app: Flask) -> list[str | bytes]:
+    """Return ``SECRET_KEY_FALLBACKS`` and ``SECRET_KEY``, oldest first.
+
+    :raises ConfigurationError: there is no ``SECRET_KEY``.
+    """
+    if not app.secret_key:
+        raise ConfigurationError(
+            "SECRET_KEY is not set: markers cannot be signed without one. Set it to "
+            "the output of: python -c 'import secrets; print(secrets.token_hex())'"
+        )
+    # The last one signs.
+    return [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
+
+
+def _from_environment(name: str) -> str | None:
+    return os.environ.get(name.upper()) if name == "clerk_secret_key" else None
+
+
+def _check_names(config: Mapping[str, Any], known: list[str]) -> None:
+    for name in config:
+        if name.startswith(PREFIX) and name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0)
+            raise ConfigurationError(f"{name} is no setting; did you mean {near[0]}?")

@@ -1,0 +1,76 @@
+"""Signatures with key rotation, each for one use and bound to one context."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from itsdangerous import BadData
+from itsdangerous import URLSafeSerializer
+from itsdangerous.signer import Signer as _Signer
+
+from .errors import InvalidToken
+
+
+class Signer:
+    """Signs small JSON values, and keeps what they are bound to out of them.
+
+    The *use* (``"marker"``, ``"challenge"``) and whatever the token is *bound* to go
+    into the salt, from which the key of the signature is derived. So a token is good
+    only where the same binding is computed again, and tells nobody what it is.
+    Signing times are part of the value: itsdangerous' own ``max_age`` knows no
+    leeway and takes a second of clock skew for expiry.
+
+    :param keys: oldest first; the last one signs, all verify.
+    """
+
+    def __init__(self, keys: Sequence[str | bytes]) -> None:
+        self._keys = [k.encode() if isinstance(k, str) else k for k in keys]
+        self._serializer = URLSafeSerializer(
+            self._keys,
+            serializer_kwargs={"sort_keys": True, "separators": (",", ":")},
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
+
+    def dumps(self, use: str, bound_to: Sequence[str | None], value: Any) -> str:
+        """Return a URL-safe token of ``value``, good only with the same binding."""
+        return str(_text(self._serializer.dumps(value, salt=_salt(use, bound_to))))
+
+    def loads(self, use: str, bound_to: Sequence[str | None], token: str) -> Any:
+        """Return the value of a token.
+
+        :raises InvalidToken: not signed for this use, with this binding, by these
+            keys.
+        """
+        try:
+            return self._serializer.loads(token, salt=_salt(use, bound_to))
+        except (BadData, UnicodeError) as error:
+            raise InvalidToken(f"not a valid {use}") from error
+
+    def digest(self, use: str, *parts: str) -> str:
+        """Return a keyed hash, for what must be recognised and never be read.
+
+        It is made with the oldest key, so that a key added in front of it while
+        workers restart one by one does not make them disagree.
+        """
+        signer = _Signer(
+            self._keys[0], _salt(use, ()), key_derivation="hmac",
+            digest_method=hashlib.sha256,
+        )  # fmt: skip
+        return signer.get_signature(_canonical(parts)).decode()
+
+
+def _salt(use: str, bound_to: Sequence[str | None]) -> bytes:
+    return f"flask-stepup {use} ".encode() + _canonical(bound_to)
+
+
+def _canonical(parts: Sequence[str | None]) -> bytes:
+    # JSON keeps ("a", "b") and ("ab", None) apart, and its escapes make any text,
+    # lone surrogates too, plain ASCII.
+    return json.dumps(list(parts)).encode()
+
+
+def _text(token: str | bytes) -> str:
+    return token.decode() if isinstance(token, bytes) else token

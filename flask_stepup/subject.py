@@ -1,0 +1,94 @@
+"""Who is asking: what your callable says, or Flask-Login's current user."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from typing import cast
+
+from flask import current_app
+from flask import session
+
+from .errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Subject:
+    """A signed-in person.
+
+    :param user_id: as the verifier knows the person; an int becomes text.
+    :param session_id: the identity provider's session, where there is one. Markers
+        and challenges are bound to it.
+    :param factor_ages: whole minutes since the first and second factor were proved
+        to the identity provider; -1 is a factor that is not enrolled.
+    :param impersonated: somebody else acts in this person's name.
+    """
+
+    user_id: str
+    session_id: str | None
+    factor_ages: Sequence[int] | None
+    impersonated: bool
+
+    def __init__(
+        self,
+        user_id: str | int,
+        session_id: str | None = None,
+        factor_ages: Sequence[int] | None = None,
+        impersonated: bool = False,
+    ) -> None:
+        # Written out, so that an int is accepted and text is what comes out.
+        object.__setattr__(self, "user_id", _checked_user_id(user_id))
+        object.__setattr__(self, "session_id", session_id)
+        object.__setattr__(self, "factor_ages", factor_ages)
+        object.__setattr__(self, "impersonated", impersonated)
+
+
+#: What a subject loader may return; None is nobody.
+Loaded = Subject | str | int | None
+SubjectLoader = Callable[[], Loaded] | Callable[[], Awaitable[Loaded]]
+
+
+def load_subject(loader: SubjectLoader | None) -> Subject | None:
+    """Return who is asking, None for nobody.
+
+    :param loader: your callable; without one Flask-Login is asked.
+    :raises ConfigurationError: neither is there, or the callable returned something
+        that names nobody.
+    """
+    if loader is None:
+        return _flask_login_subject()
+    loaded = current_app.ensure_sync(cast("Callable[[], Any]", loader))()
+    if loaded is None or isinstance(loaded, Subject):
+        return loaded
+    return Subject(loaded)
+
+
+def _flask_login_subject() -> Subject | None:
+    if not hasattr(current_app, "login_manager"):
+        raise ConfigurationError(
+            "nobody can tell who is signed in: pass subject_loader= to StepUp, "
+            "register one with @stepup.subject_loader, or set Flask-Login up"
+        )
+    from flask_login import current_user
+
+    if not current_user.is_authenticated:
+        return None
+    # Flask-Login's id of the sign-in: another one follows when the person signs in
+    # again from another browser or address.
+    return Subject(current_user.get_id(), session_id=session.get("_id"))
+
+
+def _checked_user_id(user_id: object) -> str:
+    if isinstance(user_id, bool) or not isinstance(user_id, str | int):
+        raise ConfigurationError(
+            f"a user id must be text or a whole number, not {type(user_id).__name__}: "
+            "let the subject_loader return that, a Subject, or None for nobody"
+        )
+    if user_id == "":
+        raise ConfigurationError(
+            "a user id cannot be empty: let the subject_loader return None for nobody"
+        )
+    return str(user_id)

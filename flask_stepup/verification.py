@@ -1,0 +1,68 @@
+"""What a verifier takes and gives: a code as people type it, and a verification."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Protocol
+from typing import runtime_checkable
+
+from .errors import CodeMissing
+
+#: bcrypt, under which backends keep backup codes, reads no more bytes than this.
+MAX_CODE_BYTES = 72
+#: What authenticator apps show (RFC 6238 with six digits, as Clerk issues them).
+TOTP_DIGITS = 6
+
+# Separators that phones, password managers and habit put between digits.
+_SEPARATORS = frozenset(
+    " -\u00a0\u00ad\u200b\u2007\u2009\u2010\u2011\u2012\u2013\u202f"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A code was right.
+
+    :param code_type: ``"totp"``, ``"backup_code"``, or what a verifier of your own
+        calls its codes. Nothing depends on it.
+    """
+
+    code_type: str = "totp"
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Answers "is this code right for this user"."""
+
+    def verify(self, user_id: str, code: str) -> Verification:
+        """Return the :class:`Verification` of a right code, and raise otherwise.
+
+        :raises IncorrectCode: the code is wrong.
+        :raises NotEnrolled: the user has no second factor.
+        :raises VerifierUnavailable: no verdict for now (with ``retry_after``).
+        :raises OutcomeUnknown: no verdict, and a one-time code may be spent.
+        :raises VerifierMisconfigured: no verdict until a developer acts.
+        """
+        ...
+
+
+def read_code(typed: str) -> str:
+    """Return the code that a person meant, or refuse what cannot be one.
+
+    Six digits are recognised however they are grouped and in any script
+    (``123 456``, ``123-456``, full-width digits). Everything else may be a backup
+    code, whose alphabet is the backend's own, and is left as it is but for
+    surrounding space.
+
+    :raises CodeMissing: empty, too long, or with characters nobody can type.
+    """
+    code = typed.strip() if len(typed) <= 4 * MAX_CODE_BYTES else ""
+    digits = "".join(
+        str(unicodedata.decimal(char, char)) for char in code if char not in _SEPARATORS
+    )
+    if len(digits) == TOTP_DIGITS and digits.isascii() and digits.isdecimal():
+        return digits
+    if not code or not code.isprintable() or len(code.encode()) > MAX_CODE_BYTES:
+        raise CodeMissing("what was entered cannot be a code")
+    return code

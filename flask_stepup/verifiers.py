@@ -1,0 +1,71 @@
+"""Clerk, or a verifier of your own, behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .clerk import ClerkBackendAPI
+from .errors import ConfigurationError
+from .errors import VerifierError
+from .errors import VerifierMisconfigured
+from .verification import Verification
+from .verification import Verifier
+
+
+class ClerkVerifier:
+    """Asks Clerk's backend API."""
+
+    def __init__(self, api: ClerkBackendAPI) -> None:
+        self._api = api
+
+    def verify(self, user_id: str, code: str) -> Verification:
+        """See :meth:`ClerkBackendAPI.verify_totp`."""
+        return self._api.verify_totp(user_id, code)
+
+
+class FunctionVerifier:
+    """A function ``(user_id, code) -> Verification`` as a verifier."""
+
+    def __init__(self, function: Callable[[str, str], Verification]) -> None:
+        self._function = function
+
+    def verify(self, user_id: str, code: str) -> Verification:
+        return self._function(user_id, code)
+
+
+def as_verifier(given: Any) -> Verifier:
+    """Return what was given as a verifier.
+
+    :raises ConfigurationError: it is neither one nor a function.
+    """
+    if isinstance(given, Verifier) and not isinstance(given, type):
+        return given
+    if callable(given) and not isinstance(given, type):
+        return FunctionVerifier(given)
+    raise ConfigurationError(
+        f"{given!r} is no verifier: pass an object with verify(user_id, code), "
+        "or a function of these two"
+    )
+
+
+def ask(verifier: Verifier, user_id: str, code: str) -> Verification:
+    """Ask a verifier and let nothing but its own word open the gate.
+
+    :raises VerifierError: as the verifier raises it; for any other exception and any
+        other answer (True, False and None included) it is misconfigured.
+    """
+    try:
+        answer = verifier.verify(user_id, code)
+    except VerifierError:
+        raise
+    except Exception as error:
+        raise VerifierMisconfigured(
+            f"the verifier raised {type(error).__name__}, which is no VerifierError"
+        ) from error
+    if not isinstance(answer, Verification):
+        raise VerifierMisconfigured(
+            f"the verifier returned {type(answer).__name__}: it must return a "
+            "Verification, or raise IncorrectCode"
+        )
+    return answer
