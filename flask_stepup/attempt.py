@@ -11,6 +11,7 @@ from .errors import InvalidToken
 from .errors import LedgerUnavailable
 from .errors import NotEnrolled
 from .errors import OutcomeUnknown
+from .errors import SessionFull
 from .errors import StepUpError
 from .errors import TooManyAttempts
 from .errors import VerifierError
@@ -20,6 +21,7 @@ from .ledger import Exhausted
 from .ledger import Settlement
 from .ledger import Ticket
 from .policy import Policy
+from .session_state import cookie_size_with_marker
 from .session_state import read_nonce
 from .signals import attempts_exhausted
 from .signals import code_reused
@@ -33,6 +35,9 @@ from .verifiers import ask
 
 log = logging.getLogger("flask_stepup")
 
+#: Bytes; browsers count name, value and attributes, and end at 4,096.
+LONGEST_COOKIE = 4_000
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -45,12 +50,13 @@ class Attempt:
     def run(self, typed: str) -> Verification:
         """Try the code as it was typed; on return the marker is in the session.
 
-        :raises Rejection: not a code, used before, or too many attempts.
+        :raises Rejection: not a code, used before, no room, or too many attempts.
         :raises VerifierError: what the verifier said instead of yes.
         :raises InvalidToken: the session was ended meanwhile.
         :raises LedgerUnavailable: nobody was asked.
         """
         code = read_code(typed)
+        _check_room()
         ticket = self._reserve()
         try:
             verification = self._ask(ticket, code)
@@ -131,3 +137,16 @@ class Attempt:
             verifier_failed.send(app, user_id=user_id, error=error)
         if verdict and ticket.remaining == 0:
             attempts_exhausted.send(app, user_id=user_id, until=ticket.locked_until)
+
+
+def _check_room() -> None:
+    # Before the code is sent: a right one would be spent for nothing.
+    size = cookie_size_with_marker()
+    if size > LONGEST_COOKIE:
+        log.error(
+            "the session cookie has no room for a marker: it would have %d bytes, and "
+            "browsers drop more than 4,096; keep less in the session, or use one that "
+            "is kept on the server",
+            size,
+        )
+        raise SessionFull("no room for a marker")

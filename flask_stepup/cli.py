@@ -75,6 +75,10 @@ def sandbox(host: str, port: int, secret_key: str | None, qr: bool | None) -> No
             _stay(backend)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from None
+    except UnicodeEncodeError:
+        raise click.ClickException(
+            "this output cannot show QR codes: add --no-qr, or set PYTHONUTF8=1"
+        ) from None
     click.echo("\nThe sandbox has stopped.")
 
 

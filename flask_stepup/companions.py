@@ -9,6 +9,7 @@ from flask import Flask
 
 from .errors import LedgerUnavailable
 from .gate import current_gate
+from .subject import follow_logout
 
 log = logging.getLogger("flask_stepup")
 
@@ -27,9 +28,7 @@ def join_companions(app: Flask) -> None:
 
 
 def _follow_logout(app: Flask) -> None:
-    from flask_login import user_logged_out
-
-    user_logged_out.connect(_forget_at_logout, app)
+    follow_logout(app, _forget_at_logout)
 
 
 def _forget_at_logout(sender: Flask, **_: Any) -> None:

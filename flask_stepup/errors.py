@@ -14,6 +14,7 @@
     │                              carries the policy)
     ├── Rejection                  a submitted code that opened nothing
     │   ├── CodeMissing            nothing that could be a code was sent
+    │   ├── SessionFull            the session has no room for a marker
     │   ├── CodeAlreadyUsed        right, but it has opened once before
     │   └── TooManyAttempts        locked until a time
     └── VerifierError              what a verifier may raise
@@ -92,6 +93,10 @@ class Rejection(StepUpError):
 
 class CodeMissing(Rejection):
     """Nothing was sent that could be a code; nobody was asked."""
+
+
+class SessionFull(Rejection):
+    """The session cookie has no room for a marker; nobody was asked."""
 
 
 class CodeAlreadyUsed(Rejection):

@@ -55,12 +55,21 @@ def require_reverification(view: Any = None, /, **demands: Unpack[Demands]) -> A
 
 
 def protect(blueprint: Blueprint, demand: Demand) -> None:
-    """Guard every view of a blueprint, and of those nested in it, but static files."""
+    """Guard every view of a blueprint, and of those nested in it, but static files.
+
+    :raises ConfigurationError: the blueprint has been registered already.
+    """
 
     def check() -> Response | None:
         return None if _serves_static_file() else _refused(demand)
 
-    blueprint.before_request(check)
+    try:
+        blueprint.before_request(check)
+    except AssertionError as error:
+        raise ConfigurationError(
+            f"the blueprint {blueprint.name!r} is protected too late: call "
+            "stepup.protect before it is registered"
+        ) from error
 
 
 def _serves_static_file() -> bool:

@@ -131,7 +131,7 @@ def _checked_methods(value: object) -> frozenset[str] | None:
         return None
     if isinstance(value, str) or not isinstance(value, set | frozenset | tuple | list):
         raise ConfigurationError(
-            f"methods={value!r} is not a set of HTTP methods: write {{'POST'}}"
+            f"methods={value!r} is not a set of HTTP methods: use {{'POST'}}"
         )
     methods = frozenset(str(method).upper() for method in value)
     if not methods or not methods <= set(_METHODS):

@@ -14,6 +14,7 @@ from .errors import InvalidToken
 from .errors import LedgerUnavailable
 from .errors import NotEnrolled
 from .errors import OutcomeUnknown
+from .errors import SessionFull
 from .errors import StepUpError
 from .errors import TokenExpired
 from .errors import TooManyAttempts
@@ -123,6 +124,7 @@ _PROBLEMS: dict[type[StepUpError], Problem] = {
     VerifierUnavailable: _OUTAGE,
     VerifierMisconfigured: _OUTAGE,
     LedgerUnavailable: _OUTAGE,
+    SessionFull: _OUTAGE,
     OutcomeUnknown: Problem(
         "outcome_unknown",
         503,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 
+from flask import current_app
 from flask import session
 
 #: The keys of the session that are ours.
@@ -12,6 +13,7 @@ NONCE_KEY = "_stepup_sid"
 TOKENS_KEY = "_stepup"
 #: Cookie sessions end at some 4,000 bytes, which the app needs for itself.
 MOST_TOKENS = 8
+LONGEST_MARKER = 100
 
 
 def read_nonce() -> str:
@@ -37,6 +39,24 @@ def read_tokens() -> dict[str, str]:
 def write_tokens(tokens: Mapping[str, str]) -> None:
     """Replace the tokens: a session does not notice when a value in it is mutated."""
     session[TOKENS_KEY] = dict(tokens)
+
+
+def cookie_size_with_marker() -> int:
+    """Return how many bytes the session's cookie would have with one more marker.
+
+    0 where the session is kept on the server. Browsers drop a cookie of more than
+    4,096 bytes without a word, and with it the sign-in.
+    """
+    app = current_app
+    make_serializer = getattr(app.session_interface, "get_signing_serializer", None)
+    serializer = make_serializer and make_serializer(app)
+    if not serializer:
+        return 0
+    # Random, as signatures are: anything else would compress.
+    marker = secrets.token_urlsafe(LONGEST_MARKER)[:LONGEST_MARKER]
+    grown = {**session, TOKENS_KEY: read_tokens() | {"": marker}}
+    value: str = serializer.dumps(grown)
+    return len(app.session_interface.get_cookie_name(app)) + 1 + len(value)
 
 
 def drop() -> str:

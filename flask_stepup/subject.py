@@ -10,6 +10,7 @@ from typing import Any
 from typing import cast
 
 from flask import current_app
+from flask import Flask
 from flask import session
 
 from .errors import ConfigurationError
@@ -64,6 +65,13 @@ def load_subject(loader: SubjectLoader | None) -> Subject | None:
     if loaded is None or isinstance(loaded, Subject):
         return loaded
     return Subject(loaded)
+
+
+def follow_logout(app: Flask, receiver: Callable[..., None]) -> None:
+    """Have ``receiver`` called when Flask-Login signs somebody out of the app."""
+    from flask_login import user_logged_out
+
+    user_logged_out.connect(receiver, app)
 
 
 def _flask_login_subject() -> Subject | None:

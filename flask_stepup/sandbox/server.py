@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress
@@ -44,8 +45,10 @@ def serving(app: WSGIApplication, host: str, port: int) -> Iterator[str]:
         shown = f"[{address}]" if ":" in address else address
         yield f"http://{shown}:{server.port}"
     finally:
-        server.shutdown()
-        thread.join()
+        # At the interpreter's end, threads stand still and would never answer.
+        if not sys.is_finalizing():
+            server.shutdown()
+            thread.join()
 
 
 class _Handler(WSGIRequestHandler):
