@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import current_app
 from flask import make_response
@@ -24,11 +25,9 @@ def is_page() -> bool:
     ``*/*`` names no page: it is what ``fetch()`` sends when it is told nothing. And a
     script that does ask for HTML would not show the prompt to anybody.
     """
-    accepted = [
-        mimetype.split(";")[0] for mimetype in request.accept_mimetypes.values()
-    ]
+    accepted = {kind.split(";")[0] for kind, q in request.accept_mimetypes if q > 0}
     mode = request.headers.get("Sec-Fetch-Mode", "navigate")
-    return mode == "navigate" and any(kind in accepted for kind in _PAGE_TYPES)
+    return mode == "navigate" and not accepted.isdisjoint(_PAGE_TYPES)
 
 
 def is_cross_site() -> bool:
@@ -37,7 +36,18 @@ def is_cross_site() -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    return origin is not None and origin != request.host_url.rstrip("/")
+    return origin is not None and not is_our_host(origin)
+
+
+def is_our_host(url: str) -> bool:
+    """Whether a URL names the host of this request.
+
+    Without regard to the scheme: behind a proxy that ends TLS it may not be known.
+    """
+    try:
+        return urlsplit(url).netloc == request.host
+    except ValueError:
+        return False
 
 
 def page(template: str, status: int, **context: Any) -> Response:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from flask import request
 from flask import url_for
 
+from .answer import is_our_host
 from .errors import InvalidToken
 from .errors import TokenExpired
 from .gate import Gate
@@ -133,12 +134,9 @@ def current_path() -> str:
 def referring_path() -> str:
     """The page of ours that led to the current request, else the front page."""
     home = request.script_root + "/"
-    try:
-        referrer = urlsplit(request.referrer or "")
-    except ValueError:
+    if not is_our_host(request.referrer or ""):
         return home
-    if (referrer.scheme, referrer.netloc) != (request.scheme, request.host):
-        return home
+    referrer = urlsplit(request.referrer or "")
     path = _local(referrer._replace(scheme="", netloc="", fragment="").geturl())
     return home if path.startswith(url_for("stepup.prompt")) else path
 

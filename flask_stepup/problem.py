@@ -101,7 +101,8 @@ _PROBLEMS: dict[type[StepUpError], Problem] = {
         "challenge_invalid",
         400,
         "Please start again",
-        "This page does not belong to your current session.",
+        "This page does not belong to your current session. Nothing has been done: go "
+        "back to what you wanted to do and try again.",
     ),
     TokenExpired: Problem(
         "challenge_expired",

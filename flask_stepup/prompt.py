@@ -51,7 +51,7 @@ def prompt() -> Response:
     try:
         subject = gate.subject()
         challenge = open_challenge(gate, subject, request.args.get("challenge", ""))
-        if gate.shortfall(challenge.policy, subject) is None:
+        if _is_met(gate, subject, challenge):
             return redirect(challenge.way_back)
         challenge = _kept_open(gate, challenge)
         return prompt_page(challenge, challenge.seal(gate, subject))
@@ -84,10 +84,22 @@ def verify() -> Response:
 
 def _try(gate: Gate, subject: Subject, challenge: Challenge, typed: str) -> str | None:
     """Return the type of the code, None where none was needed any more."""
-    if gate.shortfall(challenge.policy, subject) is None:
+    if _is_met(gate, subject, challenge):
         return None
     check_age(gate, challenge)
     return Attempt(gate, subject, challenge.policy).run(typed).code_type
+
+
+def _is_met(gate: Gate, subject: Subject, challenge: Challenge) -> bool:
+    """Whether no code is needed any more.
+
+    :raises InvalidToken: the session has ended since, and its questions with it.
+    """
+    shortfall = gate.shortfall(challenge.policy, subject)
+    revoked = shortfall is not None and shortfall.cause == "revoked"
+    if revoked and gate.standing(subject).session_revoked:
+        raise InvalidToken("the session was ended after the challenge was made")
+    return shortfall is None
 
 
 def _ask_again(

@@ -104,6 +104,14 @@ class Repeat:
 
 
 @dataclass(frozen=True)
+class Hear:
+    """Waits until the client has said something, and leaves it unread."""
+
+    def play(self, wire: Wire) -> None:
+        wire.socket.recv(1, socket.MSG_PEEK)
+
+
+@dataclass(frozen=True)
 class Pause:
     """Waits so many seconds."""
 

@@ -57,7 +57,7 @@ def app_against(server: HostileServer) -> Flask:
 def test_every_answer_of_the_backend_is_told_as_what_it_is(
     row: Row, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Status, sentence, time, number of POSTs, and attempts left."""
+    """Promise 6: one POST at most; and status, sentence, time, and attempts left."""
     with HostileServer(row.script) as server:
         app = app_against(server)
         person = Person(app)

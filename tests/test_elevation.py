@@ -118,8 +118,10 @@ def test_forgetting_nothing_writes_nothing(alice: Person) -> None:
     assert told == []
 
 
-def test_an_open_prompt_does_not_outlive_the_sign_out(alice: Person) -> None:
-    """What was asked before ``forget()`` cannot be answered after it."""
+def test_an_open_prompt_does_not_outlive_the_sign_out(
+    alice: Person, codes: Codes
+) -> None:
+    """What was asked before ``forget()`` cannot be answered after it, or shown."""
     prompt = alice.prompted()
     cookie = alice.cookie()
     alice.open("/sign-out", "POST")
@@ -129,6 +131,22 @@ def test_an_open_prompt_does_not_outlive_the_sign_out(alice: Person) -> None:
 
     assert response.status_code == 400
     assert "start again" in response.text
+    assert codes.asked == []
+    alice.put_back(cookie)
+    assert alice.open(f"/stepup/?challenge={prompt.challenge}").status_code == 400
+
+
+def test_revoking_a_user_lets_an_open_prompt_be_answered(
+    alice: Person, stepup: StepUp
+) -> None:
+    """``revoke`` ends what was proved; the next proof may come from an open page."""
+    prompt = alice.prompted()
+    alice.step_up("right")
+    with alice.app.app_context():
+        stepup.revoke("alice")
+
+    assert alice.answer(prompt, "right again").status_code == 303
+    assert alice.open("/vault").status_code == 200
 
 
 @pytest.mark.parametrize("user_id", ["alice", 7])

@@ -90,7 +90,9 @@ class _Handler(WSGIRequestHandler):
 class _Server(ThreadedWSGIServer):
     """Ends its connections with itself; a kept-alive one would go on answering."""
 
-    def __init__(self, host: str, app: WSGIApplication, listener: socket.socket):
+    def __init__(
+        self, host: str, app: WSGIApplication, listener: socket.socket
+    ) -> None:
         self._connections: dict[Thread, socket.socket] = {}
         # Bound already: werkzeug prints and exits where the port is taken.
         super().__init__(host, 0, app, _Handler, fd=listener.fileno())
