@@ -67,7 +67,7 @@ class Answer:
             return min(int(text[:9]), LONGEST_RETRY_AFTER)
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ API_URL = "https://api.clerk.com/v1"
 API_VERSION = "2026-05-12"
 #: Bytes; far more than any answer of this endpoint. The rest is not read.
 LONGEST_ANSWER = 65_536
+LONGEST_USER_ID = 2_000
 
 # Raised before the first byte of the request is written. After any other error the
 # code may have reached the backend.
@@ -59,6 +61,7 @@ class ClerkBackendAPI:
         self._transport = transport or DeadlineTransport(self._base_url)
         self._headers = {
             "Authorization": f"Bearer {checked_key(secret_key)}",
+            "Content-Type": "application/json",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "Clerk-API-Version": API_VERSION,
@@ -92,7 +95,8 @@ class ClerkBackendAPI:
             "POST",
             f"{self._base_url}/{path}",
             headers=self._headers,
-            json=body,
+            # Not json=, whose UTF-8 cannot hold lone surrogates; this is plain ASCII.
+            content=json.dumps(body).encode(),
             extensions={"timeout": httpx.Timeout(self._timeout).as_dict()},
         )
         failure: VerifierError
@@ -129,9 +133,10 @@ class ClerkBackendAPI:
 def _segment(user_id: str) -> str:
     # Quoting leaves dots alone, and percent-encoded dots still are dot segments to a
     # WHATWG URL parser on the way: these ids cannot be sent at all.
-    if user_id in ("", ".", ".."):
+    if user_id in ("", ".", "..") or len(user_id) > LONGEST_USER_ID:
         raise VerifierMisconfigured(
-            "a user id cannot be empty or consist of dots: mend the subject_loader"
+            "a user id cannot be empty, consist of dots, or be longer than "
+            f"{LONGEST_USER_ID} characters: mend the subject_loader"
         )
     return quote(user_id, safe="", errors="surrogatepass")
 

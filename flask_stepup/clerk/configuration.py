@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 from urllib.parse import urlsplit
+
+import httpx
 
 from ..errors import ConfigurationError
 
@@ -20,8 +21,12 @@ def checked_url(url: object) -> str:
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"{_NAME} is not a URL: {error}") from None
+        # What the resolver will make of the host, with every call.
+        httpx.URL(url).raw_host.decode("ascii").encode("idna")
+    except (ValueError, httpx.InvalidURL):
+        raise ConfigurationError(
+            f"{_NAME} is not a URL that can work: look at its host and port"
+        ) from None
     if parts.scheme not in ("https", "http") or not host or not url.isprintable():
         raise ConfigurationError(
             f"{_NAME} must be an absolute URL such as 'https://api.clerk.com/v1'"
@@ -31,7 +36,7 @@ def checked_url(url: object) -> str:
             f"{_NAME} is plain http to {host!r}, which would show the secret key and "
             "every code to the network: use https (http is for this machine only)"
         )
-    if "@" in parts.netloc or parts.query or parts.fragment or " " in url:
+    if "@" in parts.netloc or set(url) & set("?# \\"):
         raise ConfigurationError(
             f"{_NAME} must be scheme, host and path alone, without credentials, query "
             "or fragment"
@@ -62,7 +67,6 @@ def checked_timeout(seconds: object) -> float:
     if (
         isinstance(seconds, bool)
         or not isinstance(seconds, int | float)
-        or not math.isfinite(seconds)
         or not 0 < seconds <= 60
     ):
         raise ConfigurationError(

@@ -7,7 +7,7 @@ the socket gets what is left of the call's time, and not a second more.
 
 from __future__ import annotations
 
-import atexit
+import logging
 import os
 import socket
 import ssl
@@ -43,9 +43,9 @@ class DeadlineTransport(httpx.BaseTransport):
 
     def __init__(self, base_url: str) -> None:
         # Building a context reads all certificates, which takes some 20 ms.
-        secure = base_url.startswith("https:")
+        secure = httpx.URL(base_url).scheme == "https"
         self._ssl_context = httpx.create_ssl_context() if secure else None
-        self.renew()
+        self._open()
         _transports.add(self)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -75,6 +75,17 @@ class DeadlineTransport(httpx.BaseTransport):
 
     def renew(self) -> None:
         """Start with an empty pool, and leave the connections of the old one alone."""
+        # To close them would say goodbye on a connection that the parent still uses,
+        # and to let go of them would warn of it.
+        self._closed_at_the_end.detach()
+        _abandoned.append(self._pool)
+        self._open()
+
+    def close(self) -> None:
+        """Close idle connections; the next call opens new ones."""
+        self._pool.close()
+
+    def _open(self) -> None:
         self._pool = httpcore.ConnectionPool(
             ssl_context=self._ssl_context,
             max_connections=100,
@@ -82,9 +93,8 @@ class DeadlineTransport(httpx.BaseTransport):
             keepalive_expiry=30,
             network_backend=_Network(),
         )
-
-    def close(self) -> None:
-        self._pool.close()
+        # When nobody has the transport any more, and at exit.
+        self._closed_at_the_end = weakref.finalize(self, self._pool.close)
 
 
 class _Body(httpx.SyncByteStream):
@@ -115,7 +125,7 @@ class _Network(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(error) from error
         addresses = [str(address[0]) for *_, address in found]
         failure: Exception = httpcore.ConnectError("the host has no address")
@@ -129,13 +139,25 @@ class _Network(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A socket that gives each operation the time that is left of the call."""
+    """A socket that gives each operation the time that is left of the call.
+
+    And one that knows whether it has sent more than was asked for. What comes in the
+    same breath as an answer, but after it, would lie in a buffer and be read as the
+    answer to the next call: another person's. So the last byte of each read is held
+    back until it is asked for; if it never is, the connection says that it has
+    something to read, and httpcore reuses none that does.
+    """
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._held = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _time_left(httpcore.ReadTimeout))
+        left = _time_left(httpcore.ReadTimeout)
+        data, self._held = self._held or self._stream.read(max_bytes, left), b""
+        if len(data) > 1:
+            data, self._held = data[:-1], data[-1:]
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, _time_left(httpcore.WriteTimeout))
@@ -146,13 +168,19 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        left = _time_left(httpcore.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+        try:
+            left = _time_left(httpcore.ConnectTimeout)
+            return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._stream.close()
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable" and self._held:
+            return True
         return self._stream.get_extra_info(info)
 
 
@@ -179,6 +207,7 @@ def _as_httpx_errors() -> Iterator[None]:
 
 #: A connection that two processes share would mix their answers up.
 _transports: weakref.WeakSet[DeadlineTransport] = weakref.WeakSet()
+_abandoned: list[httpcore.ConnectionPool] = []
 
 
 def _renew_after_fork() -> None:
@@ -186,10 +215,14 @@ def _renew_after_fork() -> None:
         transport.renew()
 
 
-def _close_at_exit() -> None:
-    for transport in list(_transports):
-        transport.close()
-
-
 os.register_at_fork(after_in_child=_renew_after_fork)
-atexit.register(_close_at_exit)
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    return _deadline.get(None) is None
+
+
+# At level DEBUG httpcore logs headers and whatever it cannot parse, in which a backend
+# may echo what it was sent. Nobody's own use of httpcore is touched.
+for _name in ("httpcore.connection", "httpcore.http11"):
+    logging.getLogger(_name).addFilter(_is_not_ours)
