@@ -70,8 +70,8 @@ def sandbox(host: str, port: int, secret_key: str | None, qr: bool | None) -> No
         backend = Sandbox(demo_users(), secret_key)
         with suppress(KeyboardInterrupt), backend.serve(host, port) as url:
             drawn = _can_draw() if qr is None else qr
-            click.echo(_introduction(backend, url, drawn))
             _log_answers()
+            click.echo(_introduction(backend, url, drawn))
             _stay(backend)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from None

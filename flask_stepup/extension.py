@@ -148,7 +148,7 @@ class StepUp:
         :raises ConfigurationError: there is no such level.
         :raises Refusal: nobody is signed in, or the ledger cannot answer.
         """
-        if level not in LEVELS:
+        if not isinstance(level, str) or level not in LEVELS:
             raise ConfigurationError(
                 f"{level!r} is not a level: use one of {[*LEVELS]}"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import InvalidToken
+from .ledger import LEDGER_ID_LENGTH
 from .signing import Signer
 
 
@@ -29,6 +30,8 @@ class Binding:
 class Marker:
     """When the factors were proved, and under which ledger and generation.
 
+    :param ledger_id: of the ledger that it was made with, six characters.
+    :param generation: of the user in that ledger.
     :param proved_at: seconds since the epoch for the first and second factor; None
         where that factor was not proved.
     """
@@ -44,7 +47,7 @@ class Marker:
 
     def seal(self, signer: Signer, binding: Binding, scope: str) -> str:
         """Return the token for the session, good for this binding and scope alone."""
-        value = [self.ledger_id, self.generation, *(at or 0 for at in self.proved_at)]
+        value = [self.ledger_id + self.generation, *(at or 0 for at in self.proved_at)]
         return signer.dumps("marker", binding.parts(scope), value)
 
 
@@ -56,7 +59,11 @@ def open_marker(signer: Signer, token: str, binding: Binding, scope: str) -> Mar
     """
     value = signer.loads("marker", binding.parts(scope), token)
     try:
-        ledger_id, generation, first, second = value
-        return Marker(ledger_id, generation, (int(first) or None, int(second) or None))
+        origin, first, second = value
+        return Marker(
+            origin[:LEDGER_ID_LENGTH],
+            origin[LEDGER_ID_LENGTH:],
+            (int(first) or None, int(second) or None),
+        )
     except (TypeError, ValueError) as error:
         raise InvalidToken("a marker of another version") from error

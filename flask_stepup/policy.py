@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ class Policy:
     methods: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
-        if self.level not in LEVELS:
+        if not isinstance(self.level, str) or self.level not in LEVELS:
             raise ConfigurationError(
                 f"level={self.level!r} is not a level: use {listed(LEVELS)}"
             )
@@ -115,9 +114,8 @@ def _checked_max_age(value: object) -> int:
     if (
         isinstance(seconds, bool)
         or not isinstance(seconds, int | float)
-        or not math.isfinite(seconds)
-        or seconds != int(seconds)
         or not 0 < seconds <= LONGEST_MAX_AGE
+        or seconds != int(seconds)
     ):
         raise ConfigurationError(
             f"max_age={value!r} is not an age: use whole seconds, or a timedelta, "

@@ -19,8 +19,7 @@ from .errors import StepUpError
 from .errors import TokenExpired
 from .errors import TooManyAttempts
 from .errors import Unauthenticated
-from .errors import VerifierMisconfigured
-from .errors import VerifierUnavailable
+from .errors import VerifierError
 
 #: Seconds to wait where nobody knows better.
 RETRY_AFTER = 30
@@ -122,8 +121,7 @@ _PROBLEMS: dict[type[StepUpError], Problem] = {
         "No authenticator app yet",
         "This needs a code from an authenticator app, and your account has none.",
     ),
-    VerifierUnavailable: _OUTAGE,
-    VerifierMisconfigured: _OUTAGE,
+    VerifierError: _OUTAGE,
     LedgerUnavailable: _OUTAGE,
     SessionFull: _OUTAGE,
     OutcomeUnknown: Problem(
@@ -143,7 +141,8 @@ def problem_of(error: StepUpError, enroll_url: str | None = None) -> Problem:
 
     :param enroll_url: where a person without an authenticator can get one.
     """
-    known = _PROBLEMS[type(error)]
+    # A verifier may raise classes of its own below ours.
+    known = next(_PROBLEMS[k] for k in type(error).__mro__ if k in _PROBLEMS)
     if isinstance(error, IncorrectCode) and error.attempts_remaining is not None:
         left = error.attempts_remaining
         tries = {0: "This was your last try for now.", 1: "You have one try left."}
@@ -160,7 +159,7 @@ def problem_of(error: StepUpError, enroll_url: str | None = None) -> Problem:
         )
     if isinstance(error, NotEnrolled):
         return _with(known, known.detail, enroll_url=enroll_url)
-    if isinstance(error, VerifierUnavailable) and error.retry_after is not None:
+    if isinstance(error, VerifierError) and error.retry_after is not None:
         return _with(known, known.detail, retry_after=error.retry_after)
     return known
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
+import re
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ def _text(name: str, value: Any) -> str:
 
 
 def _secret(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{name} must be text")
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{name} must be text, and not empty")
     return value
 
 
@@ -48,11 +48,10 @@ def _flag(name: str, value: Any) -> bool:
 def _number(least: float, most: float, unit: type) -> Callable[[str, Any], Any]:
     def read(name: str, value: Any) -> Any:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or unit(value) != value:
-            raise ConfigurationError(f"{name}={value!r} must be a number of seconds")
-        if not least <= value <= most:
+        if not is_number or not least <= value <= most or unit(value) != value:
             raise ConfigurationError(
-                f"{name}={value!r} must lie between {least:g} and {most:g} seconds"
+                f"{name}={value!r} must be {'whole ' if unit is int else ''}seconds "
+                f"between {least:g} and {most:g}"
             )
         return unit(value)
 
@@ -75,7 +74,7 @@ def _limits(name: str, value: Any) -> tuple[Limit, ...]:
 
 def _prefix(name: str, value: Any) -> str:
     text = _text(name, value)
-    if not text.startswith("/") or text.endswith("/") or not text.isprintable():
+    if not re.fullmatch(r"(/[A-Za-z0-9_~-]+)+", text):
         raise ConfigurationError(f"{name}={value!r} must look like '/stepup'")
     return text
 
@@ -88,7 +87,7 @@ class Settings:
     clerk_secret_key: str | None = _setting(None, _secret, repr=False)
     clerk_api_url: str = _setting(API_URL, _text)
     clerk_timeout: float = _setting(5.0, _number(0.05, 60, float))
-    storage_uri: str = _setting("sqlite:///stepup.db", _text, repr=False)
+    storage_uri: str = _setting("sqlite:///stepup.db", _secret, repr=False)
     storage_timeout: float = _setting(1.0, _number(0.05, 60, float))
     attempt_limit: tuple[Limit, ...] = _setting(
         "5 per 5 minutes; 100 per 30 days", _limits
@@ -128,8 +127,13 @@ def signing_keys(app: Flask) -> list[str | bytes]:
             "SECRET_KEY is not set: markers cannot be signed without one. Set it to "
             "the output of: python -c 'import secrets; print(secrets.token_hex())'"
         )
-    # The last one signs.
-    return [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
+    fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or []
+    keys = [*fallbacks, app.secret_key] if isinstance(fallbacks, list | tuple) else []
+    if not keys or not all(key and isinstance(key, str | bytes) for key in keys):
+        raise ConfigurationError(
+            "SECRET_KEY must be text or bytes, and SECRET_KEY_FALLBACKS a list of such"
+        )
+    return keys
 
 
 def _from_environment(name: str) -> str | None:

@@ -6,10 +6,8 @@ A ledger that is added later joins the contract by one line in ``URIS``.
 from __future__ import annotations
 
 import os
-import resource
 import secrets
 import shutil
-import signal
 import sqlite3
 import stat
 import subprocess
@@ -77,11 +75,11 @@ ODD_IDS = (
     "é",
     "e\u0301",
     "ünï✓🔑",
-    "\ud83d\udd11".encode("utf-16", "surrogatepass").decode("utf-16") + "2",
     "y" * 100_000,
     "y" * 100_001,
 )
-LONE_SURROGATES = ("\ud800", "a\udfffb")
+#: What a JSON body may hold, and no encoding of Unicode can.
+LONE_SURROGATE = "a\ud800b"
 
 Opener = Callable[[], Ledger]
 
@@ -171,7 +169,7 @@ class TestEveryLedger:
         remaining(ledger, "u", limit)
         clock.shift(10 + fraction)
         wait = retry_after(ledger, "u", limit)
-        assert wait == (43 if fraction == 0 else 43)
+        assert wait == 43
         clock.shift(wait - 1)
         assert retry_after(ledger, "u", limit) == 1
         clock.shift(1)
@@ -334,9 +332,8 @@ class TestEveryLedger:
             assert isinstance(ledger.reserve(user, (limit,)), Exhausted), user[:20]
         for user in ODD_IDS:
             ledger.clear(user)
-            again = [ledger.reserve(other, (limit,)) for other in ODD_IDS]
-            free = [o for o, r in zip(ODD_IDS, again, strict=True) if r != again[0]]
-            assert len([r for r in again if isinstance(r, Ticket)]) == 1, free
+            again = {other: ledger.reserve(other, (limit,)) for other in ODD_IDS}
+            assert [o for o, r in again.items() if isinstance(r, Ticket)] == [user]
 
     def test_users_are_revoked_one_by_one(self, ledger: Ledger) -> None:
         """Revoking one user changes the generation of no other."""
@@ -370,7 +367,6 @@ class TestEveryLedger:
         ledger.revoke_session("y")
         assert ledger.standing("y", "s").generation == ""
 
-    @pytest.mark.parametrize("odd", LONE_SURROGATES, ids=ascii)
     @pytest.mark.parametrize(
         "step",
         [
@@ -395,11 +391,11 @@ class TestEveryLedger:
         ],
     )
     def test_text_that_is_no_unicode_breaks_nothing(
-        self, ledger: Ledger, step: Callable[[Ledger, str], object], odd: str
+        self, ledger: Ledger, step: Callable[[Ledger, str], object]
     ) -> None:
         """An id with a lone surrogate works, or the ledger says that it cannot."""
         with suppress(LedgerUnavailable):
-            step(ledger, odd)
+            step(ledger, LONE_SURROGATE)
         assert remaining(ledger, "somebody else", *FIVE) == 4
 
     def test_a_code_opens_once(self, ledger: Ledger, clock: Any) -> None:
@@ -546,9 +542,9 @@ def test_limits_are_read(text: str, limits: tuple[Limit, ...]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ";", "5", "5 per", "per minute", "0 per minute", "5 per 0 minutes", "-1 per day",
-     "5 per 5 weeks", "5 per minute;", "5.5 per minute", "5/minute", "five per minute",
-     "5 per minute, 10 per hour", "99999 per minute"],
+    ["", ";", "5", "5 per", "per minute", "0 per minute", "5 per 0 minutes",
+     "-1 per day", "5 per 5 weeks", "5 per minute;", "5.5 per minute", "5/minute",
+     "five per minute", "5 per minute, 10 per hour", "99999 per minute"],
 )  # fmt: skip
 def test_what_is_no_list_of_limits_is_refused(text: str) -> None:
     """What cannot be read as limits is refused with an example of how to write it."""
@@ -695,6 +691,17 @@ def test_the_log_is_written_ahead(
     assert sql(tmp_path / "ledger.db", "PRAGMA journal_mode") == [("wal",)]
 
 
+def test_the_log_is_written_ahead_after_a_restore(
+    opened: Callable[..., Ledger], tmp_path: Path
+) -> None:
+    """A copy that SQLite made of a ledger (VACUUM INTO) is in WAL mode once opened."""
+    opened().close()
+    sql(tmp_path / "ledger.db", f"VACUUM INTO '{tmp_path / 'copy.db'}'")
+    assert sql(tmp_path / "copy.db", "PRAGMA journal_mode") == [("delete",)]
+    opened("sqlite:///copy.db").revoke_user("u")
+    assert sql(tmp_path / "copy.db", "PRAGMA journal_mode") == [("wal",)]
+
+
 def test_all_is_there_after_a_restart(
     opened: Callable[..., Ledger], tmp_path: Path
 ) -> None:
@@ -732,7 +739,7 @@ def test_what_is_over_leaves_the_file(
         for _ in range(2):
             for user in range(500):
                 ledger.reserve(f"user {user}", FIVE)
-                if user % 4 == 0:
+                if user % 8 == 0:
                     ledger.settle(f"user {user}", "s", secrets.token_hex(8))
                     ledger.revoke_user(f"user {user}")
                     ledger.revoke_session(f"session {user}")
@@ -856,7 +863,7 @@ def test_a_stuck_writer_stops_writers_alone(
             assert time.monotonic() - begun < timeout + 0.5, name
             begun = time.monotonic()
             assert ledger.standing("u", "s").session_revoked
-            assert time.monotonic() - begun < timeout, name
+            assert time.monotonic() - begun < timeout + 0.5, name
     for write in WRITES.values():
         write(ledger)
 
@@ -894,7 +901,7 @@ def garbage(length: int) -> bytes:
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "garbage": lambda good: garbage(len(good)),
     "zeros": lambda good: bytes(len(good)),
-    "text": lambda good: b"SECRET_KEY=hello\n" * 300,
+    "text": lambda good: (b"SECRET_KEY=hello\n" * len(good))[: len(good)],
     "short text": lambda good: b"hello\n",
     "a piece of the header": lambda good: good[:50],
     "the header alone": lambda good: good[:100],
@@ -1121,7 +1128,8 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
             )
             if done.returncode:
                 pytest.skip(f"no small disk: {done.stderr.strip()}")
-            stack.callback(subprocess.run, ["umount", str(folder)], check=True)
+            # Lazily: a test that failed may hold a file open, and no disk shall stay.
+            stack.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
             return folder
 
         yield disk
@@ -1173,34 +1181,29 @@ def test_on_a_full_disk_guarded_reads_go_on(disk: Disk, restarted: bool) -> None
 
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     """Where files may not grow (RLIMIT_FSIZE), writes raise and reads are answered."""
-    most = 131_072
-    script = f"""
-import sys
+    script = """
+import resource, signal, sys
 from flask_stepup.errors import LedgerUnavailable
 from flask_stepup.ledger import open_ledger
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (131_072, 131_072))
 ledger = open_ledger("sqlite:///ledger.db", 1.0, sys.argv[1])
 ledger.revoke_session("s")
 for user in range(10_000):
     try:
-        ledger.revoke_user(f"user {{user}}")
+        ledger.revoke_user(f"user {user}")
     except LedgerUnavailable:
         break
 else:
-    sys.exit("it grew beyond {most} bytes")
+    sys.exit("nothing stopped it")
 assert ledger.standing("u", "s").session_revoked
 assert ledger.standing("user 0", "s").generation
 print("answered")
 """
-
-    def forbid() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=30,
-        preexec_fn=forbid,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "answered\n", "")

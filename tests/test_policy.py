@@ -152,8 +152,8 @@ BAD: list[tuple[str, Any, str]] = [
     ),
     *(
         ("reason", reason, "at most 200 printable characters")
-        for reason in (5, True, b"x", ["x"], "x" * 201, "a\nb", "a\rb", "a\0b", "\u2028",
-                       "\x1b[1m", "\ud800", "\u202ecod.exe")
+        for reason in (5, True, b"x", ["x"], "x" * 201, "a\nb", "a\rb", "a\0b",
+                       "\u2028", "\x1b[1m", "\ud800", "\u202ecod.exe")
     ),
     *(
         ("methods", methods, "use")

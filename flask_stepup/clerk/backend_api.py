@@ -18,7 +18,7 @@ from .answer import verdict
 from .configuration import checked_key
 from .configuration import checked_timeout
 from .configuration import checked_url
-from .transport import deadline
+from .deadline import deadline
 from .transport import DeadlineTransport
 
 API_URL = "https://api.clerk.com/v1"

@@ -21,10 +21,12 @@ def open_ledger(uri: str, timeout: float, folder: str) -> Ledger:
     scheme, separator, rest = uri.partition("://")
     if separator and scheme == "memory" and not rest:
         return SQLiteLedger(None, timeout)
-    if separator and scheme == "sqlite" and rest.startswith("/") and rest != "/":
+    is_path = rest.startswith("/") and rest != "/" and rest.isprintable()
+    if separator and scheme == "sqlite" and is_path:
         return SQLiteLedger(Path(folder, rest[1:]), timeout)
+    # Whatever it is may hold a password, so it is not shown.
     raise ConfigurationError(
-        f"STEPUP_STORAGE_URI has the form {scheme + '://…' if separator else '…'!r}: "
+        "STEPUP_STORAGE_URI names no ledger that is known: "
         "use 'sqlite:///file.db' (relative to the instance folder), "
         "'sqlite:////full/path.db', or 'memory://' for tests"
     )

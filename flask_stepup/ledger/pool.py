@@ -5,20 +5,32 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+
+#: Called with each new connection before it is used.
+Prepare = Callable[[sqlite3.Connection], None]
+#: Which file a path leads to: device and inode.
+File = tuple[int, int]
 
 
 class Pool(Protocol):
     """Lends connections in autocommit mode."""
 
-    def connection(self) -> AbstractContextManager[sqlite3.Connection]: ...
+    def connection(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Lend one."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close those that nobody has; later ones are opened anew."""
+        ...
 
 
 class FilePool:
@@ -28,40 +40,81 @@ class FilePool:
     :param timeout: seconds to wait for the file's locks.
     """
 
-    def __init__(self, path: Path, timeout: float) -> None:
+    def __init__(self, path: Path, timeout: float, prepare: Prepare) -> None:
         self._path = path
         self._timeout = timeout
-        self._idle: list[sqlite3.Connection] = []
+        self._prepare = prepare
+        self._idle: list[tuple[sqlite3.Connection, File | None]] = []
+        self.lent: set[object] = set()
         _pools.add(self)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        # pop and append are atomic: a guarded request waits for no lock of ours.
+        ticket = self._enter()
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._open()
-        try:
-            yield connection
-        except sqlite3.Error:
-            # Whatever is wrong, the file may be another one by the next time.
-            connection.close()
-            raise
-        except BaseException:
-            self._idle.append(connection)
-            raise
-        self._idle.append(connection)
+            connection, file = self._take()
+            try:
+                yield connection
+            except sqlite3.DatabaseError as error:
+                # A full disk or a lock passes. A corrupt file has to be replaced, and
+                # what this connection has read of it is no longer true.
+                if not isinstance(error, sqlite3.OperationalError):
+                    connection.close()
+                else:
+                    self._idle.append((connection, file))
+                raise
+            except BaseException:
+                self._idle.append((connection, file))
+                raise
+            self._idle.append((connection, file))
+        finally:
+            self.lent.discard(ticket)
 
     def close(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
-    def _open(self) -> sqlite3.Connection:
+    def _enter(self) -> object:
+        # To enter first and look afterwards leaves no gap: whoever forks raises the
+        # flag first and looks who is in afterwards.
+        ticket = object()
+        self.lent.add(ticket)
+        while _fork.under_way:
+            self.lent.discard(ticket)
+            with _fork.lock:
+                self.lent.add(ticket)
+        return ticket
+
+    def _take(self) -> tuple[sqlite3.Connection, File | None]:
+        # A file that was deleted or replaced lives on for those who have it open, who
+        # then would write where no other worker looks.
+        file = _file_at(self._path)
+        while True:
+            # pop and append are atomic: a guarded request waits for no lock of ours.
+            try:
+                connection, opened = self._idle.pop()
+            except IndexError:
+                return self._open()
+            if opened == file:
+                return connection, opened
+            connection.close()
+
+    def _open(self) -> tuple[sqlite3.Connection, File]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Left to itself SQLite makes a file that others may read. Its companions,
-        # -wal and -shm, take over the permissions of the file.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        return _connect(str(self._path), self._timeout)
+        # Left to itself SQLite makes a file that others may read; its companions, -wal
+        # and -shm, take over the permissions of the file. Never open a file that is
+        # there: on POSIX the close would give up all locks that SQLite has on it.
+        with suppress(FileExistsError):
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+            os.close(os.open(self._path, flags, 0o600))
+        connection = _connect(str(self._path), self._timeout)
+        try:
+            self._prepare(connection)
+            stat = self._path.stat()
+        except BaseException:
+            connection.close()
+            raise
+        return connection, (stat.st_dev, stat.st_ino)
 
 
 class MemoryPool:
@@ -70,10 +123,11 @@ class MemoryPool:
     :param timeout: seconds to wait for one's turn.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, prepare: Prepare) -> None:
         self._timeout = timeout
         self._turn = threading.Lock()
         self._connection = _connect(":memory:", timeout)
+        prepare(self._connection)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -94,13 +148,46 @@ def _connect(database: str, timeout: float) -> sqlite3.Connection:
     )
 
 
-#: A SQLite connection must not cross a fork, so what lies idle is closed before one.
+def _file_at(path: Path) -> File | None:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
+
+
+class _Fork:
+    """Keeps connections out of children, where SQLite would take them for their own.
+
+    A child gets SQLite's notes of the locks that the parent's connections hold, but
+    not the locks, and waits for them for ever. So a fork waits until nobody uses a
+    connection, and closes all of them.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.under_way = False
+
+    def before(self) -> None:
+        self.lock.acquire()
+        self.under_way = True
+        patience = time.monotonic() + LONGEST_WAIT
+        for pool in list(_pools):
+            while pool.lent and time.monotonic() < patience:
+                time.sleep(0.001)
+            pool.close()
+
+    def after(self) -> None:
+        self.under_way = False
+        self.lock.release()
+
+
+#: Seconds that a fork waits for connections in use.
+LONGEST_WAIT = 5.0
 _pools: weakref.WeakSet[FilePool] = weakref.WeakSet()
+_fork = _Fork()
 
-
-def _close_before_fork() -> None:
-    for pool in list(_pools):
-        pool.close()
-
-
-os.register_at_fork(before=_close_before_fork)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_fork.before, after_in_parent=_fork.after, after_in_child=_fork.after
+    )

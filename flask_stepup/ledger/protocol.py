@@ -16,6 +16,9 @@ USED_CODE_KEPT = 180
 #: any challenge (24 h from its first issue) can be renewed.
 REVOCATION_KEPT = 2 * 86_400
 
+#: Characters of a ledger's id: enough to tell two ledgers of one app apart.
+LEDGER_ID_LENGTH = 6
+
 _UNITS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 _LIMIT = re.compile(
     r"\s*(\d{1,4})\s+per\s+(?:(\d{1,6})\s+)?(second|minute|hour|day)s?\s*"
@@ -105,8 +108,8 @@ class Ledger(Protocol):
     answer within the configured time. Users and sessions are plain text here.
     """
 
-    #: Names this ledger, and goes into every token: a worker with another ledger
-    #: must refuse them.
+    #: Names this ledger, in ``LEDGER_ID_LENGTH`` characters, and goes into every
+    #: token: a worker with another ledger must refuse it.
     id: str
 
     def standing(self, user_id: str, session: str) -> Standing:

@@ -23,15 +23,25 @@ CREATE INDEX IF NOT EXISTS revocations_by_expiry ON revocations (expires);
 """
 
 
-def found(connection: sqlite3.Connection) -> str:
-    """Make what is not there yet, and return the ledger's id."""
+def found(connection: sqlite3.Connection) -> None:
+    """Make what is not there yet, and give the ledger its id."""
     for statement in filter(str.strip, _SCHEMA.split(";")):
         connection.execute(statement)
     connection.execute(
         "INSERT INTO ledger SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ledger)",
         (secrets.token_urlsafe(4),),
     )
-    return str(connection.execute("SELECT id FROM ledger").fetchone()[0])
+
+
+def read_id(connection: sqlite3.Connection) -> str:
+    """Return the ledger's id.
+
+    :raises sqlite3.OperationalError: no ledger has been founded in this file.
+    """
+    row = connection.execute("SELECT id FROM ledger").fetchone()
+    if row is None:
+        raise sqlite3.OperationalError("the ledger has no id")
+    return str(row[0])
 
 
 def drop_expired(connection: sqlite3.Connection) -> None:

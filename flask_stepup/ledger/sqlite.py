@@ -32,6 +32,7 @@ from .protocol import Ticket
 from .protocol import USED_CODE_KEPT
 from .schema import drop_expired
 from .schema import found
+from .schema import read_id
 
 
 class SQLiteLedger:
@@ -44,9 +45,16 @@ class SQLiteLedger:
     """
 
     def __init__(self, path: Path | None, timeout: float) -> None:
-        self._pool: Pool = FilePool(path, timeout) if path else MemoryPool(timeout)
+        self._timeout = timeout
+        self.id = ""
         try:
-            self.id = self._founded()
+            self._pool: Pool = (
+                FilePool(path, timeout, self._prepare)
+                if path
+                else MemoryPool(timeout, self._prepare)
+            )
+            with self._step(writes=True):
+                pass
         except LedgerUnavailable as error:
             raise ConfigurationError(
                 f"the ledger {path or 'in memory'} cannot be opened for writing "
@@ -106,18 +114,36 @@ class SQLiteLedger:
     def close(self) -> None:
         self._pool.close()
 
-    def _founded(self) -> str:
-        # Changing to a write-ahead log is no transaction, so it stands alone.
-        with self._step() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-        with self._step(writes=True) as connection:
-            return found(connection)
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Found the ledger in a new file; take its id from one that is there."""
+        try:
+            self.id = read_id(connection)
+        except sqlite3.OperationalError:
+            self._switch_to_wal(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            found(connection)
+            connection.execute("COMMIT")
+            self.id = read_id(connection)
+
+    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
+        # When several workers found a ledger at once, SQLite tells all but one that
+        # the file is locked, without waiting as it does everywhere else.
+        patience = time.monotonic() + self._timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > patience:
+                    raise
+                time.sleep(0.005)
 
     def _revoke(self, key: str) -> None:
         with self._step(writes=True) as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO revocations VALUES (?, ?, ?)",
-                (key, secrets.token_urlsafe(6), time.time() + REVOCATION_KEPT),
+                (key, secrets.token_urlsafe(4), time.time() + REVOCATION_KEPT),
             )
 
     @contextmanager
@@ -137,7 +163,7 @@ class SQLiteLedger:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
             raise LedgerUnavailable(f"SQLite: {error}") from error
 
 
