@@ -33,7 +33,6 @@ from .settings import Settings
 from .settings import signing_keys
 from .signing import Signer
 from .subject import SubjectLoader
-from .verification import Verifier
 from .verifiers import as_verifier
 from .verifiers import ClerkVerifier
 
@@ -58,7 +57,7 @@ class StepUp:
         verifier: Any = None,
         subject_loader: SubjectLoader | None = None,
     ) -> None:
-        self._verifier: Verifier | None = verifier and as_verifier(verifier)
+        self._verifier = None if verifier is None else as_verifier(verifier)
         self._subject_loader = subject_loader
         if app is not None:
             self.init_app(app)

@@ -14,11 +14,6 @@ MAX_CODE_BYTES = 72
 #: What authenticator apps show (RFC 6238 with six digits, as Clerk issues them).
 TOTP_DIGITS = 6
 
-# Separators that phones, password managers and habit put between digits.
-_SEPARATORS = frozenset(
-    " -\u00a0\u00ad\u200b\u2007\u2009\u2010\u2011\u2012\u2013\u202f"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -59,10 +54,18 @@ def read_code(typed: str) -> str:
     """
     code = typed.strip() if len(typed) <= 4 * MAX_CODE_BYTES else ""
     digits = "".join(
-        str(unicodedata.decimal(char, char)) for char in code if char not in _SEPARATORS
+        str(unicodedata.decimal(char, char))
+        for char in code
+        if not _is_between_digits(char)
     )
     if len(digits) == TOTP_DIGITS and digits.isascii() and digits.isdecimal():
         return digits
     if not code or not code.isprintable() or len(code.encode()) > MAX_CODE_BYTES:
         raise CodeMissing("what was entered cannot be a code")
     return code
+
+
+def _is_between_digits(char: str) -> bool:
+    # Spaces, dashes and invisible marks (of direction, for one): what phones, password
+    # managers and habit put between digits and in front of them.
+    return char.isspace() or unicodedata.category(char) in ("Zs", "Pd", "Cf")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any
+from typing import cast
 
 from .clerk import ClerkBackendAPI
 from .errors import ConfigurationError
@@ -39,8 +41,14 @@ def as_verifier(given: Any) -> Verifier:
 
     :raises ConfigurationError: it is neither one nor a function.
     """
-    if isinstance(given, Verifier) and not isinstance(given, type):
-        return given
+    is_object = isinstance(given, Verifier) and not isinstance(given, type)
+    if iscoroutinefunction(given.verify if is_object else given):
+        raise ConfigurationError(
+            f"{given!r} is asynchronous, and a verifier is called by plain functions: "
+            "make it one"
+        )
+    if is_object:
+        return cast(Verifier, given)
     if callable(given) and not isinstance(given, type):
         return FunctionVerifier(given)
     raise ConfigurationError(

@@ -39,6 +39,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"STEPUP_CLERK_TIMEOUT": -1}, "STEPUP_CLERK_TIMEOUT"),
     ({"STEPUP_STORAGE_URI": "sqlite:////proc/nowhere/x.db"}, "permissions"),
     ({"STEPUP_STORAGE_URI": "mysql://u:hunter2@host"}, "STEPUP_STORAGE_URI"),
+    ({"STEPUP_STORAGE_URI": "sqlite:///:memory:"}, "memory://"),
+    ({"STEPUP_STORAGE_URI": "sqlite:///a.db?x=1"}, "STEPUP_STORAGE_URI"),
     ({"STEPUP_ATTEMPT_LIMIT": "5/minute"}, "5 per 5 minutes"),
     ({"STEPUP_PRESET": "strickt"}, "did you mean 'strict'"),
     ({"STEPUP_MAX_AGE": 5}, "STEPUP_MAX_AGE is no setting; did you mean STEPUP_"),
@@ -143,6 +145,16 @@ def test_what_is_no_verifier_is_refused(verifier: Any) -> None:
     """A class instead of an object of it is a mistake that is told."""
     with pytest.raises(ConfigurationError, match="no verifier"):
         StepUp(verifier=verifier)
+
+
+def test_an_async_verifier_is_refused_at_once() -> None:
+    """Its coroutine would be no answer, which nobody wants to hear with a code."""
+
+    async def check(user_id: str, code: str) -> Verification:
+        return Verification()
+
+    with pytest.raises(ConfigurationError, match="asynchronous"):
+        StepUp(verifier=check)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def test_the_prompt_names_what_is_about_to_happen(make_app: MakeApp) -> None:
         ("123 456", "123456"),
         ("123-456", "123456"),
         (" 123\u00a0456\n", "123456"),
+        ("\u200e123\u3000456\t", "123456"),
         ("１２３４５６", "123456"),  # noqa: RUF001
         ("right-Code", "right-Code"),
         (" ABCD efgh ", "ABCD efgh"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ..errors import ConfigurationError
@@ -21,7 +22,8 @@ def open_ledger(uri: str, timeout: float, folder: str) -> Ledger:
     scheme, separator, rest = uri.partition("://")
     if separator and scheme == "memory" and not rest:
         return SQLiteLedger(None, timeout)
-    is_path = rest.startswith("/") and rest != "/" and rest.isprintable()
+    # No file is meant that is called ":memory:" or has a query in its name.
+    is_path = re.fullmatch(r"/[^?:]+", rest) and rest.isprintable()
     if separator and scheme == "sqlite" and is_path:
         return SQLiteLedger(Path(folder, rest[1:]), timeout)
     # Whatever it is may hold a password, so it is not shown.

@@ -47,6 +47,7 @@ class FilePool:
         self._idle: list[tuple[sqlite3.Connection, File | None]] = []
         self.lent: set[object] = set()
         _pools.add(self)
+        weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -71,8 +72,7 @@ class FilePool:
             self.lent.discard(ticket)
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop()[0].close()
+        _close_all(self._idle)
 
     def _enter(self) -> object:
         # To enter first and look afterwards leaves no gap: whoever forks raises the
@@ -128,6 +128,7 @@ class MemoryPool:
         self._turn = threading.Lock()
         self._connection = _connect(":memory:", timeout)
         prepare(self._connection)
+        weakref.finalize(self, self._connection.close)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -140,6 +141,11 @@ class MemoryPool:
 
     def close(self) -> None:
         """Keep the connection: it is the database. It ends with this object."""
+
+
+def _close_all(idle: list[tuple[sqlite3.Connection, File | None]]) -> None:
+    while idle:
+        idle.pop()[0].close()
 
 
 def _connect(database: str, timeout: float) -> sqlite3.Connection:
@@ -181,6 +187,12 @@ class _Fork:
         self.under_way = False
         self.lock.release()
 
+    def after_in_child(self) -> None:
+        # Whoever was on the way in has not come along.
+        for pool in list(_pools):
+            pool.lent = set()
+        self.after()
+
 
 #: Seconds that a fork waits for connections in use.
 LONGEST_WAIT = 5.0
@@ -189,5 +201,7 @@ _fork = _Fork()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_fork.before, after_in_parent=_fork.after, after_in_child=_fork.after
+        before=_fork.before,
+        after_in_parent=_fork.after,
+        after_in_child=_fork.after_in_child,
     )

@@ -60,7 +60,8 @@ class Standing:
 
     :param generation: changes with each revocation of the user; a marker of another
         generation is refused. A random value, no time and no count: clocks that
-        disagree leave no hole, and a forgotten row brings no old value back.
+        disagree leave no hole, and no revocation brings back what an earlier one
+        ended.
     :param session_revoked: whether this session's elevation was ended.
     """
 

@@ -116,10 +116,12 @@ class SQLiteLedger:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Found the ledger in a new file; take its id from one that is there."""
+        # A copy of the file, such as a restored one, does not keep the mode.
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
+            self._switch_to_wal(connection)
         try:
             self.id = read_id(connection)
         except sqlite3.OperationalError:
-            self._switch_to_wal(connection)
             connection.execute("BEGIN IMMEDIATE")
             found(connection)
             connection.execute("COMMIT")
@@ -163,7 +165,7 @@ class SQLiteLedger:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             raise LedgerUnavailable(f"SQLite: {error}") from error
 
 
