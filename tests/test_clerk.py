@@ -67,7 +67,7 @@ SHORT, LONG = 0.3, 5.0
 SLACK = 1.0
 
 needs_openssl = pytest.mark.skipif(
-    not shutil.which("openssl"), reason="certificates are made by the openssl command"
+    not shutil.which("openssl"), reason="missing: openssl"
 )
 
 

@@ -158,6 +158,8 @@ def test_attempts_are_counted_down_and_end(alice: Person, codes: Codes) -> None:
     ]
     assert locked.status_code == 429
     assert "no code is accepted for 5 minutes" in locked.text
+    assert 'name="code"' not in locked.text
+    assert 'href="/vault">Try again' in locked.text
     assert 295 <= int(locked.headers["Retry-After"]) <= 300
     assert len(codes.asked) == 5
 
