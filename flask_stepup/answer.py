@@ -60,11 +60,11 @@ def page(template: str, status: int, **context: Any) -> Response:
     return response
 
 
-def problem_answer(problem: Problem, **context: Any) -> Response:
+def problem_answer(problem: Problem) -> Response:
     """Return a problem as JSON, or as a page without a prompt."""
     if not is_page():
         return problem_json(problem)
-    response = page("stepup/problem.html", problem.status, problem=problem, **context)
+    response = page("stepup/problem.html", problem.status, problem=problem)
     return with_retry_after(response, problem)
 
 
@@ -89,6 +89,13 @@ def with_retry_after(response: Response, problem: Problem) -> Response:
     """Say when to come back, where the problem knows."""
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def not_stored(response: Response) -> Response:
+    """Keep what only a verified person may see out of caches, the browser's too."""
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
     return response
 
 

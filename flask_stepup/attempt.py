@@ -11,14 +11,16 @@ from .errors import InvalidToken
 from .errors import LedgerUnavailable
 from .errors import NotEnrolled
 from .errors import OutcomeUnknown
+from .errors import Rejection
 from .errors import SessionFull
 from .errors import StepUpError
 from .errors import TooManyAttempts
 from .errors import VerifierError
+from .errors import VerifierFault
 from .gate import Gate
 from .gate import real_app
 from .ledger import Exhausted
-from .ledger import Settlement
+from .ledger import Standing
 from .ledger import Ticket
 from .policy import Policy
 from .session_state import cookie_size_with_marker
@@ -29,6 +31,7 @@ from .signals import reverification_failed
 from .signals import reverification_succeeded
 from .signals import verifier_failed
 from .subject import Subject
+from .verification import folded
 from .verification import read_code
 from .verification import Verification
 from .verifiers import ask
@@ -52,22 +55,20 @@ class Attempt:
 
         :raises Rejection: not a code, used before, no room, or too many attempts.
         :raises VerifierError: what the verifier said instead of yes.
-        :raises InvalidToken: the session was ended meanwhile.
+        :raises InvalidToken: the elevation was ended meanwhile.
         :raises LedgerUnavailable: nobody was asked.
         """
-        code = read_code(typed)
-        _check_room()
-        ticket = self._reserve()
+        code, nonce = read_code(typed), read_nonce()
+        _check_room(self.policy.scope)
         try:
+            ticket = self._reserve()
             verification = self._ask(ticket, code)
-            settlement = self._settle(code)
+            standing = self._settle(ticket, code, nonce)
         except StepUpError as error:
-            self._tell_of_failure(ticket, error)
+            self._tell_of_failure(error)
             raise
-        if settlement.standing.session_revoked:
-            raise InvalidToken("the session was ended while the code was checked")
         self.gate.elevation.grant(
-            self.subject, "second_factor", self.policy.scope, settlement.standing
+            self.subject, "second_factor", self.policy.scope, standing
         )
         reverification_succeeded.send(
             real_app(),
@@ -87,30 +88,38 @@ class Attempt:
         return reserved
 
     def _ask(self, ticket: Ticket, code: str) -> Verification:
+        user_id = self.subject.user_id
         try:
-            return ask(self.gate.verifier, self.subject.user_id, code)
-        except (IncorrectCode, NotEnrolled) as error:
-            # A verdict: the attempt is spent.
+            return ask(self.gate.verifier, user_id, code)
+        except VerifierError as error:
             if isinstance(error, IncorrectCode):
                 error.attempts_remaining = ticket.remaining
-            raise
-        except VerifierError:
-            # No verdict: an outage must not lock people out.
-            self._refund(ticket)
+            if isinstance(error, IncorrectCode | NotEnrolled | VerifierFault):
+                self._tell_if_exhausted(ticket)
+            else:
+                # No verdict: an outage must not lock people out.
+                self._refund(ticket)
+            if not isinstance(error, IncorrectCode | NotEnrolled):
+                verifier_failed.send(real_app(), user_id=user_id, error=error)
             raise
 
-    def _settle(self, code: str) -> Settlement:
+    def _settle(self, ticket: Ticket, code: str, nonce: str) -> Standing:
         user_id = self.subject.user_id
-        digest = self.gate.signer.digest("used code", user_id, code)
+        digest = self.gate.signer.digest("used code", user_id, folded(code))
         try:
-            settlement = self.gate.ledger.settle(user_id, read_nonce(), digest)
+            settlement = self.gate.ledger.settle(user_id, nonce, digest)
         except LedgerUnavailable as error:
             # The verifier has said yes, and so has spent the code if it was a
             # backup code: to say "try again" would not be the truth.
             raise OutcomeUnknown(str(error)) from error
         if not settlement.first_use:
+            self._tell_if_exhausted(ticket)
+            code_reused.send(real_app(), user_id=user_id)
             raise CodeAlreadyUsed("this code has opened once before")
-        return settlement
+        standing = settlement.standing
+        if standing.session_revoked or standing.generation != ticket.generation:
+            raise InvalidToken("the elevation was ended while the code was checked")
+        return standing
 
     def _refund(self, ticket: Ticket) -> None:
         try:
@@ -118,30 +127,29 @@ class Attempt:
         except LedgerUnavailable as error:
             log.error("an attempt could not be given back: %s", error)
 
-    def _tell_of_failure(self, ticket: Ticket, error: StepUpError) -> None:
-        app, user_id = real_app(), self.subject.user_id
-        verdict = isinstance(error, IncorrectCode | NotEnrolled | CodeAlreadyUsed)
-        log.log(
-            logging.INFO if verdict else logging.ERROR,
-            "no marker for user %r: %s: %s",
-            user_id,
-            type(error).__name__,
-            error,
-        )
+    def _tell_if_exhausted(self, ticket: Ticket) -> None:
+        if ticket.remaining == 0:
+            attempts_exhausted.send(
+                real_app(), user_id=self.subject.user_id, until=ticket.locked_until
+            )
+
+    def _tell_of_failure(self, error: StepUpError) -> None:
+        user_id = self.subject.user_id
+        level = logging.INFO if isinstance(error, _EXPECTED) else logging.ERROR
+        kind = type(error).__name__
+        log.log(level, "no marker for user %r: %s: %s", user_id, kind, error)
         reverification_failed.send(
-            app, user_id=user_id, policy=self.policy, error=error
+            real_app(), user_id=user_id, policy=self.policy, error=error
         )
-        if isinstance(error, CodeAlreadyUsed):
-            code_reused.send(app, user_id=user_id)
-        elif not verdict:
-            verifier_failed.send(app, user_id=user_id, error=error)
-        if verdict and ticket.remaining == 0:
-            attempts_exhausted.send(app, user_id=user_id, until=ticket.locked_until)
 
 
-def _check_room() -> None:
+#: What people bring about, and nobody has to be called for.
+_EXPECTED = (IncorrectCode, InvalidToken, NotEnrolled, Rejection)
+
+
+def _check_room(scope: str) -> None:
     # Before the code is sent: a right one would be spent for nothing.
-    size = cookie_size_with_marker()
+    size = cookie_size_with_marker(scope)
     if size > LONGEST_COOKIE:
         log.error(
             "the session cookie has no room for a marker: it would have %d bytes, and "

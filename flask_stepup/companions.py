@@ -20,8 +20,12 @@ def join_companions(app: Flask) -> None:
 
     def join() -> None:
         here = {"login_manager": hasattr(app, "login_manager")} | app.extensions
-        for name in [name for name in waiting if here.get(name)]:
-            waiting.pop(name)(app)
+        for name, meet in list(waiting.items()):
+            if here.get(name):
+                # Met first and struck off afterwards: another thread may be here too,
+                # and to meet twice does no harm.
+                meet(app)
+                waiting.pop(name, None)
 
     # Before any other function that runs before requests, theirs too.
     app.before_request_funcs.setdefault(None, []).insert(0, join)

@@ -104,10 +104,12 @@ class Elevation:
         :raises LedgerUnavailable: this browser's session is cleared all the same, but
             an old copy of its cookie may still open the gate.
         """
-        nonce = session_state.drop() if has_request_context() else ""
-        if nonce:
+        if not has_request_context():
+            return False
+        nonces = {session_state.drop(), session_state.nonce_as_sent()} - {""}
+        for nonce in nonces:
             self._ledger.revoke_session(nonce)
-        return bool(nonce)
+        return bool(nonces)
 
     def is_ours(self, ledger_id: str) -> bool:
         """Whether a token was made with our ledger; if not, a developer is told.

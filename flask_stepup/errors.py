@@ -23,6 +23,7 @@
         ├── VerifierUnavailable    no verdict, and no harm done
         ├── OutcomeUnknown         no verdict, and the code may be spent
         └── VerifierMisconfigured  no verdict until a developer acts
+            └── VerifierFault      it broke its contract: anything may have happened
 
 Wrong, unavailable and misconfigured are kept apart on purpose: an outage must
 never be told to a person as a wrong code. No message or repr carries a code, a
@@ -76,8 +77,6 @@ class LedgerUnavailable(Refusal):
 
     code = 503
     description = "This cannot be checked at the moment. Try again shortly."
-    #: Seconds after which trying again is worth while.
-    retry_after = 5
 
     def __init__(self, reason: str = "") -> None:
         super().__init__()
@@ -172,3 +171,11 @@ class OutcomeUnknown(VerifierError):
 
 class VerifierMisconfigured(VerifierError):
     """The verifier gives no verdict until a developer mends key, URL or code."""
+
+
+class VerifierFault(VerifierMisconfigured):
+    """The verifier answered with something that it may neither return nor raise.
+
+    What it does may depend on the code, so that this is no outage: an attempt is used
+    up, or whoever forgets to raise IncorrectCode would let codes be guessed for ever.
+    """

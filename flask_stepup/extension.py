@@ -7,34 +7,34 @@ from typing import Any
 from typing import TypeVar
 from typing import Unpack
 
+from flask import after_this_request
 from flask import Blueprint
 from flask import Flask
 from flask import has_request_context
+from flask import request
 
-from .clerk import ClerkBackendAPI
+from .answer import not_stored
 from .companions import join_companions
 from .demand import Demand
 from .demand import Demands
 from .errors import ConfigurationError
-from .errors import ImpersonationRefused
-from .errors import LedgerUnavailable
 from .errors import Refusal
-from .errors import Unauthenticated
 from .gate import current_gate
 from .gate import Gate
-from .gate import ReverificationRequired
 from .guard import protect
 from .ledger import open_ledger
 from .policy import Level
 from .policy import LEVELS
 from .prompt import prompt_blueprint
-from .refusal import render_refusal
+from .refusal import register_renderers
 from .settings import Settings
 from .settings import signing_keys
 from .signing import Signer
+from .subject import checked_loader
 from .subject import SubjectLoader
+from .verification import Verifier
 from .verifiers import as_verifier
-from .verifiers import ClerkVerifier
+from .verifiers import clerk_verifier
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,7 +58,8 @@ class StepUp:
         subject_loader: SubjectLoader | None = None,
     ) -> None:
         self._verifier = None if verifier is None else as_verifier(verifier)
-        self._subject_loader = subject_loader
+        self._subject_loader = subject_loader and checked_loader(subject_loader)
+        self._serves_an_app = False
         if app is not None:
             self.init_app(app)
 
@@ -76,7 +77,7 @@ class StepUp:
         app.extensions["stepup"] = Gate(
             settings,
             signer=Signer(signing_keys(app)),
-            verifier=self._verifier or _clerk(settings),
+            verifier=_chosen(self._verifier, settings),
             ledger=open_ledger(
                 settings.storage_uri, settings.storage_timeout, app.instance_path
             ),
@@ -84,16 +85,25 @@ class StepUp:
         )
         app.register_blueprint(prompt_blueprint(), url_prefix=settings.url_prefix)
         app.jinja_env.globals.setdefault("is_reverified", self.is_reverified)
-        _register_renderers(app)
+        register_renderers(app)
         join_companions(app)
+        self._serves_an_app = True
 
     def subject_loader(self, loader: F) -> F:
         """Register a function that returns who is signed in (see the class)."""
-        self._subject_loader = loader
+        self._subject_loader = checked_loader(loader)
         return loader
 
     def verifier(self, verifier: F) -> F:
-        """Register a function ``(user_id, code) -> Verification``, before the app."""
+        """Register a function ``(user_id, code) -> Verification``, before the app.
+
+        :raises ConfigurationError: an app has been set up without it already.
+        """
+        if self._serves_an_app:
+            raise ConfigurationError(
+                "this verifier comes too late to be asked: register it before "
+                "init_app, or pass verifier= to StepUp"
+            )
         self._verifier = as_verifier(verifier)
         return verifier
 
@@ -106,7 +116,10 @@ class StepUp:
             :class:`~flask_stepup.ReverificationRequired`.
         """
         gate = current_gate()
-        gate.require(Demand(preset, **demands).policy(gate.settings.preset))
+        policy = Demand(preset, **demands).policy(gate.settings.preset)
+        if policy.guards(request.method):
+            gate.require(policy)
+            after_this_request(not_stored)
 
     def is_reverified(
         self, preset: str | None = None, /, **demands: Unpack[Demands]
@@ -178,29 +191,9 @@ class StepUp:
         current_gate().unlock(user_id)
 
 
-def _clerk(settings: Settings) -> ClerkVerifier:
-    if not settings.clerk_secret_key:
-        raise ConfigurationError(
-            "nothing can check codes: set STEPUP_CLERK_SECRET_KEY (or CLERK_SECRET_KEY "
-            "in the environment), pass verifier= to StepUp, or register one with "
-            "@stepup.verifier before init_app"
-        )
-    return ClerkVerifier(
-        ClerkBackendAPI(
-            settings.clerk_secret_key,
-            base_url=settings.clerk_api_url,
-            timeout=settings.clerk_timeout,
-        )
+def _chosen(verifier: Verifier | None, settings: Settings) -> Verifier:
+    if verifier is not None:
+        return verifier
+    return clerk_verifier(
+        settings.clerk_secret_key, settings.clerk_api_url, settings.clerk_timeout
     )
-
-
-def _register_renderers(app: Flask) -> None:
-    # Flask lets the last registration win, so an app that was quicker keeps its own.
-    for kind in (
-        ReverificationRequired,
-        Unauthenticated,
-        ImpersonationRefused,
-        LedgerUnavailable,
-    ):
-        if kind not in app.error_handler_spec[None][kind.code]:
-            app.register_error_handler(kind, render_refusal)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction
 from typing import Any
 from typing import overload
 from typing import ParamSpec
@@ -17,6 +16,7 @@ from flask import current_app
 from flask import request
 from flask import Response
 
+from .answer import not_stored
 from .demand import Demand
 from .demand import Demands
 from .errors import ConfigurationError
@@ -49,7 +49,7 @@ def require_reverification(view: Any = None, /, **demands: Unpack[Demands]) -> A
     :raises ConfigurationError: at decoration, if the policy is none.
     """
     if callable(view):
-        return _guarded(view, Demand())
+        return _guarded(view, Demand(None, **demands))
     demand = Demand(view, **demands)
     return lambda view: _guarded(view, demand)
 
@@ -57,12 +57,17 @@ def require_reverification(view: Any = None, /, **demands: Unpack[Demands]) -> A
 def protect(blueprint: Blueprint, demand: Demand) -> None:
     """Guard every view of a blueprint, and of those nested in it, but static files.
 
-    :raises ConfigurationError: the blueprint has been registered already.
+    :raises ConfigurationError: it is none, or has been registered already.
     """
 
     def check() -> Response | None:
         return None if _serves_static_file() else _refused(demand)
 
+    if not isinstance(blueprint, Blueprint):
+        raise ConfigurationError(
+            f"protect guards blueprints, and a {type(blueprint).__name__} is none: "
+            "decorate the views"
+        )
     try:
         blueprint.before_request(check)
     except AssertionError as error:
@@ -84,19 +89,14 @@ def _guarded(view: Any, demand: Demand) -> Any:
             f"{view.__name__} is a class: guard it from within, by "
             "decorators = [require_reverification]"
         )
-    if iscoroutinefunction(view):
 
-        @wraps(view)
-        async def guarded(*args: Any, **kwargs: Any) -> Any:
-            refused = _refused(demand)
-            return await view(*args, **kwargs) if refused is None else refused
-
-    else:
-
-        @wraps(view)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            refused = _refused(demand)
-            return view(*args, **kwargs) if refused is None else refused
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        refused = _refused(demand)
+        # A coroutine runs as Flask runs it. We stay outside of its event loop, in which
+        # handlers of the app that are coroutines themselves could not be run.
+        run = current_app.ensure_sync(view)
+        return run(*args, **kwargs) if refused is None else refused
 
     return guarded
 
@@ -110,12 +110,5 @@ def _refused(demand: Demand) -> Response | None:
         gate.require(policy)
     except Refusal as refusal:
         return answer_refusal(refusal)
-    after_this_request(_not_stored)
+    after_this_request(not_stored)
     return None
-
-
-def _not_stored(response: Response) -> Response:
-    """Keep what only a verified person may see out of caches, the browser's too."""
-    if "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = "no-store"
-    return response

@@ -39,8 +39,8 @@ class Policy:
     """What a route demands.
 
     :param level: ``first_factor``, ``second_factor`` or ``multi_factor`` (both).
-    :param max_age: seconds, or a ``timedelta``, that a proof serves; above 0 and at
-        most 86,400.
+    :param max_age: whole seconds that a proof serves, above 0 and at most 86,400. A
+        demand may give a ``timedelta``.
     :param scope: a proof for one scope opens no other.
     :param reason: what the person is about to do, for the prompt; at most 200
         characters.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import Any
 
 from .errors import CodeAlreadyUsed
@@ -20,6 +21,7 @@ from .errors import TokenExpired
 from .errors import TooManyAttempts
 from .errors import Unauthenticated
 from .errors import VerifierError
+from .errors import VerifierFault
 
 #: Seconds to wait where nobody knows better.
 RETRY_AFTER = 30
@@ -122,8 +124,15 @@ _PROBLEMS: dict[type[StepUpError], Problem] = {
         "This needs a code from an authenticator app, and your account has none.",
     ),
     VerifierError: _OUTAGE,
+    VerifierFault: replace(
+        _OUTAGE, detail="This is not your fault. Please try again in a moment."
+    ),
     LedgerUnavailable: _OUTAGE,
-    SessionFull: _OUTAGE,
+    SessionFull: replace(
+        _OUTAGE,
+        detail="This is not your fault, and it does not count as a try. Please sign "
+        "out and in again; if that does not help, tell us.",
+    ),
     OutcomeUnknown: Problem(
         "outcome_unknown",
         503,

@@ -72,11 +72,12 @@ def verify() -> Response:
             code_type = _try(gate, subject, challenge, typed)
         except (LedgerUnavailable, Rejection, TokenExpired, VerifierError) as error:
             return _ask_again(gate, subject, challenge, error)
-    except Refusal as refusal:
-        return answer_refusal(refusal)
-    except InvalidToken as error:
-        problem = problem_of(error)
-        return problem_json(problem) if _wants_json() else problem_answer(problem)
+    except (InvalidToken, Refusal) as error:
+        if _wants_json():
+            return problem_json(problem_of(error))
+        if isinstance(error, Refusal):
+            return answer_refusal(error)
+        return problem_answer(problem_of(error))
     if _wants_json():
         return json_answer(_success(gate, subject, challenge, code_type))
     return redirect(challenge.way_back)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import current_app
+from flask import Flask
 from flask import make_response
 from flask import request
 from flask import Response
@@ -15,6 +17,7 @@ from flask import url_for
 
 from .answer import is_cross_site
 from .answer import is_page
+from .answer import not_stored
 from .answer import page
 from .answer import problem_answer
 from .answer import problem_json
@@ -25,6 +28,7 @@ from .challenge import current_path
 from .challenge import new_challenge
 from .challenge import referring_path
 from .challenge import SAFE_METHODS
+from .errors import ImpersonationRefused
 from .errors import LedgerUnavailable
 from .errors import Refusal
 from .errors import Unauthenticated
@@ -34,9 +38,24 @@ from .policy import Policy
 from .problem import Problem
 from .problem import problem_of
 
+log = logging.getLogger("flask_stepup")
+
 #: Bytes of the prompt's URL. Request lines end at some 4,000 in common servers, and
 #: proxies are stricter.
 LONGEST_URL = 2_000
+
+
+def register_renderers(app: Flask) -> None:
+    """Have our own answers rendered also where a refusal is raised in a view."""
+    # Flask lets the last registration win, so an app that was quicker keeps its own.
+    for kind in (
+        ReverificationRequired,
+        Unauthenticated,
+        ImpersonationRefused,
+        LedgerUnavailable,
+    ):
+        if kind not in app.error_handler_spec[None][kind.code]:
+            app.register_error_handler(kind, render_refusal)
 
 
 def answer_refusal(refusal: Refusal) -> Response:
@@ -48,7 +67,7 @@ def answer_refusal(refusal: Refusal) -> Response:
     """
     handler = _own_handler(type(refusal))
     if handler:
-        return make_response(current_app.ensure_sync(handler)(refusal))
+        return not_stored(make_response(current_app.ensure_sync(handler)(refusal)))
     return render_refusal(refusal)
 
 
@@ -61,6 +80,8 @@ def render_refusal(refusal: Refusal) -> Response:
             return _sign_in()
     except LedgerUnavailable as unavailable:
         refusal = unavailable
+    if isinstance(refusal, LedgerUnavailable):
+        log.error("a guarded request was answered 503: %s", refusal)
     return problem_answer(problem_of(refusal))
 
 
@@ -112,6 +133,12 @@ def _ask(required: ReverificationRequired) -> Response:
 
 def _ask_to_sign_in_again(required: ReverificationRequired) -> Response:
     # The prompt proves the second factor only.
+    log.warning(
+        "user %r has to sign in again: the first factor is %s. An app whose policies "
+        "ask for it calls stepup.grant('first_factor') when somebody signs in",
+        required.subject.user_id,
+        required.cause,
+    )
     if is_page() and current_gate().settings.login_url:
         return _sign_in()
     return problem_answer(

@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Mapping
 
 from flask import current_app
+from flask import Flask
+from flask import request
 from flask import session
 
 #: The keys of the session that are ours.
@@ -41,8 +43,10 @@ def write_tokens(tokens: Mapping[str, str]) -> None:
     session[TOKENS_KEY] = dict(tokens)
 
 
-def cookie_size_with_marker() -> int:
+def cookie_size_with_marker(name: str) -> int:
     """Return how many bytes the session's cookie would have with one more marker.
+
+    :param name: under which the marker would be kept.
 
     0 where the session is kept on the server. Browsers drop a cookie of more than
     4,096 bytes without a word, and with it the sign-in.
@@ -54,9 +58,20 @@ def cookie_size_with_marker() -> int:
         return 0
     # Random, as signatures are: anything else would compress.
     marker = secrets.token_urlsafe(LONGEST_MARKER)[:LONGEST_MARKER]
-    grown = {**session, TOKENS_KEY: read_tokens() | {"": marker}}
+    grown = {**session, TOKENS_KEY: read_tokens() | {name: marker}}
     value: str = serializer.dumps(grown)
     return len(app.session_interface.get_cookie_name(app)) + 1 + len(value)
+
+
+def nonce_as_sent() -> str:
+    """Return the nonce in the session as the browser sent it, whatever came since.
+
+    An app may have cleared the session before it tells us that somebody signs out.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    sent = app.session_interface.open_session(app, request)
+    nonce = sent.get(NONCE_KEY) if sent else None
+    return nonce if isinstance(nonce, str) else ""
 
 
 def drop() -> str:

@@ -39,6 +39,16 @@ def _secret(name: str, value: Any) -> str:
     return value
 
 
+def _address(name: str, value: Any) -> str:
+    text = _text(name, value)
+    if not re.fullmatch(r"(/(?![/\\])|https?://)[!-~]*", text) or "#" in text:
+        raise ConfigurationError(
+            f"{name}={value!r} must be a path such as '/login', or an http(s) URL, "
+            "without a fragment"
+        )
+    return text
+
+
 def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name}={value!r} must be True or False")
@@ -95,8 +105,8 @@ class Settings:
     clock_leeway: int = _setting(10, _number(0, 300, int))
     challenge_max_age: int = _setting(900, _number(30, 86_400, int))
     url_prefix: str = _setting("/stepup", _prefix)
-    login_url: str | None = _setting(None, _text)
-    enroll_url: str | None = _setting(None, _text)
+    login_url: str | None = _setting(None, _address)
+    enroll_url: str | None = _setting(None, _address)
     allow_impersonation: bool = _setting(False, _flag)
 
     @classmethod

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any
-from typing import cast
+from typing import TypeVar
 
 from flask import current_app
 from flask import Flask
@@ -42,14 +42,28 @@ class Subject:
     ) -> None:
         # Written out, so that an int is accepted and text is what comes out.
         object.__setattr__(self, "user_id", _checked_user_id(user_id))
-        object.__setattr__(self, "session_id", session_id)
+        object.__setattr__(self, "session_id", _checked_session_id(session_id))
         object.__setattr__(self, "factor_ages", factor_ages)
         object.__setattr__(self, "impersonated", impersonated)
 
 
 #: What a subject loader may return; None is nobody.
 Loaded = Subject | str | int | None
-SubjectLoader = Callable[[], Loaded] | Callable[[], Awaitable[Loaded]]
+SubjectLoader = Callable[[], Loaded]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def checked_loader(loader: F) -> F:
+    """Return the callable.
+
+    :raises ConfigurationError: it is none that can be called at each request.
+    """
+    if not callable(loader) or iscoroutinefunction(loader):
+        raise ConfigurationError(
+            "subject_loader must be a plain function, which returns a Subject, a user "
+            "id, or None for nobody"
+        )
+    return loader
 
 
 def load_subject(loader: SubjectLoader | None) -> Subject | None:
@@ -61,7 +75,7 @@ def load_subject(loader: SubjectLoader | None) -> Subject | None:
     """
     if loader is None:
         return _flask_login_subject()
-    loaded = current_app.ensure_sync(cast("Callable[[], Any]", loader))()
+    loaded = loader()
     if loaded is None or isinstance(loaded, Subject):
         return loaded
     return Subject(loaded)
@@ -100,3 +114,11 @@ def _checked_user_id(user_id: object) -> str:
             "a user id cannot be empty: let the subject_loader return None for nobody"
         )
     return str(user_id)
+
+
+def _checked_session_id(session_id: object) -> str | None:
+    if session_id is not None and not isinstance(session_id, str):
+        raise ConfigurationError(
+            f"session_id must be text or None, not {type(session_id).__name__}"
+        )
+    return session_id

@@ -53,9 +53,11 @@ def read_code(typed: str) -> str:
     :raises CodeMissing: empty, too long, or with characters nobody can type.
     """
     code = typed.strip() if len(typed) <= 4 * MAX_CODE_BYTES else ""
+    # Verifiers, pyotp among them, take compatibility forms for the digits they show.
+    plain = unicodedata.normalize("NFKC", code)
     digits = "".join(
         str(unicodedata.decimal(char, char))
-        for char in code
+        for char in plain
         if not _is_between_digits(char)
     )
     if len(digits) == TOTP_DIGITS and digits.isascii() and digits.isdecimal():
@@ -63,6 +65,16 @@ def read_code(typed: str) -> str:
     if not code or not code.isprintable() or len(code.encode()) > MAX_CODE_BYTES:
         raise CodeMissing("what was entered cannot be a code")
     return code
+
+
+def folded(code: str) -> str:
+    """Return what every spelling of one code has in common.
+
+    Verifiers may pass over case, separators and compatibility forms. What is
+    remembered of a used code is therefore none of these.
+    """
+    plain = unicodedata.normalize("NFKC", code).casefold()
+    return "".join(filter(str.isalnum, plain)) or code
 
 
 def _is_between_digits(char: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import iscoroutinefunction
+from traceback import extract_tb
 from typing import Any
 from typing import cast
 
 from .clerk import ClerkBackendAPI
 from .errors import ConfigurationError
 from .errors import VerifierError
-from .errors import VerifierMisconfigured
+from .errors import VerifierFault
 from .verification import Verification
 from .verification import Verifier
 
@@ -36,6 +37,24 @@ class FunctionVerifier:
         return self._function(user_id, code)
 
 
+def clerk_verifier(
+    secret_key: str | None, base_url: str, timeout: float
+) -> ClerkVerifier:
+    """Return Clerk as a verifier.
+
+    :raises ConfigurationError: there is no key, or one of these cannot work.
+    """
+    if not secret_key:
+        raise ConfigurationError(
+            "nothing can check codes: set STEPUP_CLERK_SECRET_KEY (or CLERK_SECRET_KEY "
+            "in the environment), pass verifier= to StepUp, or register one with "
+            "@stepup.verifier before init_app"
+        )
+    return ClerkVerifier(
+        ClerkBackendAPI(secret_key, base_url=base_url, timeout=timeout)
+    )
+
+
 def as_verifier(given: Any) -> Verifier:
     """Return what was given as a verifier.
 
@@ -44,16 +63,18 @@ def as_verifier(given: Any) -> Verifier:
     is_object = isinstance(given, Verifier) and not isinstance(given, type)
     if iscoroutinefunction(given.verify if is_object else given):
         raise ConfigurationError(
-            f"{given!r} is asynchronous, and a verifier is called by plain functions: "
-            "make it one"
+            "the verifier is asynchronous, and is called by plain functions: make it "
+            "one"
         )
     if is_object:
         return cast(Verifier, given)
     if callable(given) and not isinstance(given, type):
         return FunctionVerifier(given)
+    # Its type alone: a key may have been passed by mistake.
+    name = f"the class {given.__name__}" if isinstance(given, type) else type(given)
     raise ConfigurationError(
-        f"{given!r} is no verifier: pass an object with verify(user_id, code), "
-        "or a function of these two"
+        f"{name} is no verifier: pass an object with verify(user_id, code), or a "
+        "function of these two"
     )
 
 
@@ -61,19 +82,24 @@ def ask(verifier: Verifier, user_id: str, code: str) -> Verification:
     """Ask a verifier and let nothing but its own word open the gate.
 
     :raises VerifierError: as the verifier raises it; for any other exception and any
-        other answer (True, False and None included) it is misconfigured.
+        other answer (True, False and None included) a VerifierFault.
     """
     try:
         answer = verifier.verify(user_id, code)
     except VerifierError:
         raise
     except Exception as error:
-        raise VerifierMisconfigured(
-            f"the verifier raised {type(error).__name__}, which is no VerifierError"
-        ) from error
-    if not isinstance(answer, Verification):
-        raise VerifierMisconfigured(
+        place = extract_tb(error.__traceback__)[-1]
+        fault = (
+            f"the verifier raised {type(error).__name__} in {place.filename}, line "
+            f"{place.lineno}: it may raise IncorrectCode and other VerifierErrors only"
+        )
+    else:
+        if isinstance(answer, Verification):
+            return answer
+        fault = (
             f"the verifier returned {type(answer).__name__}: it must return a "
             "Verification, or raise IncorrectCode"
         )
-    return answer
+    # Raised here and not above: the foreign exception may well name the code.
+    raise VerifierFault(fault)

@@ -123,4 +123,6 @@ def test_the_log_tells_an_unknown_user_from_one_without_an_authenticator(
     assert told == {
         "the user has no authenticator",
         "the backend API does not know this user",
+        "the backend API does not know this user, or this address: look at "
+        "STEPUP_CLERK_API_URL",
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask
+from flask import session
 from flask_login import login_required
 from flask_login import login_user
 from flask_login import LoginManager
@@ -104,6 +107,49 @@ def test_flask_logins_logout_forgets(alice: Person) -> None:
     alice.put_back(cookie)
 
     assert alice.json("/naked").json["cause"] == "revoked"
+
+
+@pytest.mark.parametrize("way", ["clear", "pop"])
+def test_a_logout_that_clears_the_session_first_forgets_too(
+    app: Flask, alice: Person, way: str
+) -> None:
+    """Promise 3: what the browser sent is revoked, whatever the app did before."""
+
+    def logout() -> str:
+        if way == "clear":
+            session.clear()
+        else:
+            session.pop("_stepup_sid", None)
+        logout_user()
+        return "out"
+
+    app.view_functions["logout"] = logout
+    alice.step_up("right")
+    cookie = alice.cookie()
+    alice.open("/logout", "POST")
+
+    alice.put_back(cookie)
+
+    assert alice.json("/naked").json["cause"] == "revoked"
+
+
+def test_companions_are_met_by_all_threads_at_once(codes: Codes) -> None:
+    """The first requests of a worker come together, and none of them fails."""
+    for _ in range(20):
+        app = bare()
+        StepUp(app, verifier=codes)
+        with_login(app)
+        CSRFProtect(app)
+        app.add_url_rule("/free", view_func=lambda: "free")
+        line = threading.Barrier(8)
+
+        def first(app: Flask = app, line: threading.Barrier = line) -> int:
+            line.wait()
+            return app.test_client().get("/free").status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            statuses = [job.result() for job in [pool.submit(first) for _ in range(8)]]
+        assert statuses == [200] * 8
 
 
 def test_a_worker_that_never_guarded_anything_hears_the_logout(codes: Codes) -> None:

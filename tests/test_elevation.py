@@ -18,6 +18,7 @@ from flask_stepup import ConfigurationError
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
 from flask_stepup import Subject
+from flask_stepup import Verification
 from flask_stepup.errors import LedgerUnavailable
 from flask_stepup.signals import elevation_revoked
 
@@ -177,6 +178,29 @@ def test_revoked_users_are_asked_everywhere(
     assert first.open("/vault").status_code == 200
     first.put_back(cookie)
     assert first.json().json["cause"] == "revoked"
+
+
+@pytest.mark.parametrize("ending", ["revoke", "forget"])
+def test_what_is_ended_while_a_code_is_checked_is_not_granted(
+    make_app: MakeApp, ending: str
+) -> None:
+    """Promise 3: a revocation in the middle of a verification holds."""
+
+    def slow(user_id: str, code: str) -> Verification:
+        if code == "slow":
+            if ending == "revoke":
+                stepup.revoke("alice")
+            else:
+                stepup.forget()
+        return Verification()
+
+    stepup = StepUp(verifier=slow, subject_loader=signed_in)
+    alice = Person(make_app(stepup=stepup), "alice")
+
+    assert alice.answer(alice.prompted(), "slow").status_code == 400
+    assert alice.open("/vault").status_code == 303
+    alice.step_up("another")
+    assert alice.open("/vault").status_code == 200
 
 
 def test_unlock_lifts_a_lock_out(app: Flask, stepup: StepUp, alice: Person) -> None:

@@ -18,6 +18,7 @@ from flask_stepup import require_reverification
 from flask_stepup import StepUp
 from flask_stepup import Subject
 from flask_stepup import Verification
+from flask_stepup import VerifierUnavailable
 
 
 def configured(**config: Any) -> Flask:
@@ -41,6 +42,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"STEPUP_STORAGE_URI": "mysql://u:hunter2@host"}, "STEPUP_STORAGE_URI"),
     ({"STEPUP_STORAGE_URI": "sqlite:///:memory:"}, "memory://"),
     ({"STEPUP_STORAGE_URI": "sqlite:///a.db?x=1"}, "STEPUP_STORAGE_URI"),
+    ({"STEPUP_CLERK_SECRET_KEY": "pk_live_x"}, "publishable"),
+    ({"STEPUP_LOGIN_URL": "login"}, "STEPUP_LOGIN_URL.*'/login'"),
+    ({"STEPUP_LOGIN_URL": "//evil.example"}, "STEPUP_LOGIN_URL"),
+    ({"STEPUP_LOGIN_URL": "/login#form"}, "without a fragment"),
+    ({"STEPUP_LOGIN_URL": "/login\n"}, "STEPUP_LOGIN_URL"),
+    ({"STEPUP_ENROLL_URL": "javascript:alert(1)"}, "STEPUP_ENROLL_URL"),
     ({"STEPUP_ATTEMPT_LIMIT": "5/minute"}, "5 per 5 minutes"),
     ({"STEPUP_PRESET": "strickt"}, "did you mean 'strict'"),
     ({"STEPUP_MAX_AGE": 5}, "STEPUP_MAX_AGE is no setting; did you mean STEPUP_"),
@@ -185,17 +192,43 @@ def test_a_subject_loader_that_names_nobody_is_told_so(
         Person(app).open("/")
 
 
-def test_an_async_subject_loader_works(codes: Codes) -> None:
-    """It runs as Flask runs async views."""
+async def later() -> str:
+    """A loader that is a coroutine."""
+    return "alice"
 
-    async def who() -> str:
-        return "alice"
 
+@pytest.mark.parametrize("loader", [later, "alice", 5])
+def test_a_subject_loader_that_cannot_be_called_is_told_at_once(
+    codes: Codes, loader: Any
+) -> None:
+    """It is asked in the middle of views and templates, so it is a plain function."""
+    with pytest.raises(ConfigurationError, match="plain function"):
+        StepUp(verifier=codes, subject_loader=loader)
+
+
+def test_a_verifier_registered_too_late_is_told(codes: Codes) -> None:
+    """It would never be asked, and codes would go elsewhere."""
+    stepup = StepUp(configured())
+
+    with pytest.raises(ConfigurationError, match="too late"):
+        stepup.verifier(codes.verify)
+
+
+def test_a_verifier_without_length_is_asked_all_the_same(codes: Codes) -> None:
+    """What is given counts, also where it is falsy."""
+
+    class Empty(Codes):
+        def __len__(self) -> int:
+            return 0
+
+    empty = Empty()
     app = configured()
-    StepUp(app, verifier=codes, subject_loader=who)
+    StepUp(app, verifier=empty, subject_loader=lambda: "alice")
     app.add_url_rule("/vault", view_func=require_reverification(lambda: "in"))
 
-    assert Person(app).open("/vault").status_code == 303
+    Person(app).step_up("right")
+
+    assert empty.asked == [("alice", "right")]
 
 
 def test_without_loader_and_flask_login_the_error_names_both(codes: Codes) -> None:
@@ -242,7 +275,7 @@ def test_signals_come_from_the_real_app(make_app: MakeApp, codes: Codes) -> None
     alice.answer(prompt, "right")
     other = Person(app, "alice")
     other.answer(other.prompted(), "right")
-    codes.raises = RuntimeError("right")
+    codes.raises = VerifierUnavailable()
     other.answer(other.prompted(), "right too")
     codes.raises = None
     other.answer(other.prompted(), "wrong 2")
@@ -252,15 +285,15 @@ def test_signals_come_from_the_real_app(make_app: MakeApp, codes: Codes) -> None
         "reverification_failed",
         "reverification_succeeded",
         "reverification_required",
-        "reverification_failed",
         "code_reused",
-        "reverification_required",
         "reverification_failed",
+        "reverification_required",
         "verifier_failed",
-        "reverification_required",
         "reverification_failed",
+        "reverification_required",
         "attempts_exhausted",
+        "reverification_failed",
     ]
     assert "right" not in repr(heard)
     assert {facts["user_id"] for _, facts in heard} == {"alice"}
-    assert heard[-1][1]["until"] > 0
+    assert heard[-2][1]["until"] > 0

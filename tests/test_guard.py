@@ -160,7 +160,7 @@ def test_a_scope_opens_nothing_else(make_app: MakeApp) -> None:
 
 
 def test_async_views_are_guarded(make_app: MakeApp) -> None:
-    """A coroutine function stays one, and runs for a verified person."""
+    """A coroutine function runs, as Flask runs it, for a verified person."""
     app = make_app()
 
     @app.get("/async")
@@ -173,6 +173,56 @@ def test_async_views_are_guarded(make_app: MakeApp) -> None:
     assert alice.open("/async").status_code == 303
     alice.step_up("right")
     assert alice.open("/async").text == "async"
+
+
+def test_async_views_and_async_handlers_go_together(make_app: MakeApp) -> None:
+    """A coroutine that answers for the app is run beside a coroutine as a view."""
+    app = make_app()
+
+    @app.errorhandler(ReverificationRequired)
+    async def own(error: ReverificationRequired) -> tuple[str, int]:
+        return "own", 418
+
+    @app.get("/async")
+    @require_reverification
+    async def view() -> str:
+        return "async"
+
+    response = Person(app, "alice").open("/async")
+
+    assert (response.status_code, response.text) == (418, "own")
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_view_may_be_given_with_its_demands(make_app: MakeApp) -> None:
+    """``require_reverification(view, scope=…)`` drops none of them."""
+    app = make_app()
+    view = require_reverification(lambda: "in", scope="payments")
+    app.add_url_rule("/pay", view_func=view)
+    alice = Person(app, "alice")
+    alice.step_up("right")
+
+    assert alice.open("/pay").status_code == 303
+
+
+def test_require_heeds_methods_and_keeps_its_answer_out_of_caches(
+    codes: Codes, make_app: MakeApp
+) -> None:
+    """Inside a view it is what the decorator is outside."""
+    stepup = StepUp(verifier=codes, subject_loader=signed_in)
+    app = make_app(stepup=stepup)
+
+    @app.route("/form", methods=["GET", "POST"])
+    def form() -> str:
+        stepup.require(methods={"POST"})
+        return "in"
+
+    alice = Person(app, "alice")
+
+    assert "Cache-Control" not in alice.open("/form").headers
+    assert alice.open("/form", "POST").status_code == 403
+    alice.step_up("right")
+    assert alice.open("/form", "POST").headers["Cache-Control"] == "no-store"
 
 
 def test_class_based_views_are_guarded(make_app: MakeApp) -> None:
@@ -351,6 +401,12 @@ def test_is_reverified_outside_a_request_is_false(app: Flask, codes: Codes) -> N
 
     with app.app_context():
         assert stepup.is_reverified() is False
+
+
+def test_protect_takes_blueprints_alone(codes: Codes, app: Flask) -> None:
+    """Protecting the app would close the prompt itself, so it is refused."""
+    with pytest.raises(ConfigurationError, match="guards blueprints"):
+        StepUp(verifier=codes).protect(app)  # type: ignore[arg-type]
 
 
 def test_protect_guards_a_blueprint_and_what_is_nested_in_it(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 import time
+import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
 from conftest import MakeApp
+from conftest import signed_in
 from flask import Flask
 from people import Codes
 from people import PAGE
@@ -19,6 +22,8 @@ from flask_stepup import IncorrectCode
 from flask_stepup import NotEnrolled
 from flask_stepup import OutcomeUnknown
 from flask_stepup import require_reverification
+from flask_stepup import StepUp
+from flask_stepup import Verification
 from flask_stepup import VerifierMisconfigured
 from flask_stepup import VerifierUnavailable
 
@@ -102,7 +107,7 @@ OUTCOMES: list[tuple[Exception, int, str, str]] = [
     (VerifierUnavailable(), 503, "verifier_unavailable", "does not count as a try"),
     (VerifierMisconfigured(), 503, "verifier_unavailable", "does not count as a try"),
     (OutcomeUnknown(), 503, "outcome_unknown", "it may be used up now"),
-    (ZeroDivisionError(), 503, "verifier_unavailable", "does not count as a try"),
+    (ZeroDivisionError(), 503, "verifier_unavailable", "not your fault. Please try"),
 ]
 
 
@@ -456,3 +461,97 @@ def test_a_session_without_room_is_told_before_the_code_is_spent(
     assert response.status_code == 503
     assert codes.asked == []
     assert "keep less in the session" in caplog.text
+
+
+def test_room_is_checked_for_the_scope_that_is_asked_for(
+    make_app: MakeApp, codes: Codes
+) -> None:
+    """A long name of a scope takes room in the cookie too."""
+    app = make_app()
+    guard = require_reverification(scope="".join(map(chr, range(0x4E00, 0x5E00, 64))))
+    app.add_url_rule("/scoped", view_func=guard(lambda: "in"))
+    alice = Person(app, "alice")
+    prompt = alice.prompted("/scoped")
+    with alice.client.session_transaction() as session:
+        session["noise"] = secrets.token_hex(2_300)
+
+    assert alice.answer(prompt, "right").status_code == 503
+    assert codes.asked == []
+
+
+@pytest.mark.parametrize("answer", [None, False, True, "raise"])
+def test_a_verifier_that_breaks_its_contract_lets_nobody_guess(
+    make_app: MakeApp, answer: Any
+) -> None:
+    """Promise 4: who forgets to raise IncorrectCode still has a limit."""
+    asked = []
+
+    def forgetful(user_id: str, code: str) -> Any:
+        asked.append(code)
+        if code == "right":
+            return Verification()
+        if answer == "raise":
+            raise KeyError(code)
+        return answer
+
+    stepup = StepUp(verifier=forgetful, subject_loader=signed_in)
+    alice = Person(make_app(stepup=stepup), "alice")
+    prompt = alice.prompted()
+
+    statuses = [alice.answer(prompt, f"wrong {n}").status_code for n in range(8)]
+
+    assert statuses == [503] * 5 + [429] * 3
+    assert len(asked) == 5
+
+
+def test_one_code_opens_once_however_it_is_spelled(make_app: MakeApp) -> None:
+    """Promise 5: compatibility forms, case and dashes make no new code of it."""
+    verifier = Lenient()
+    stepup = StepUp(verifier=verifier, subject_loader=signed_in)
+    app = make_app(stepup=stepup, STEPUP_ATTEMPT_LIMIT="50 per day")
+    spellings = {
+        "123456": ["123456", "12345\u2076", "\u2460 23456", "\uff1123456"],
+        "abcdefgh": ["abcd-efgh", "ABCDEFGH", "ab cd ef gh"],
+    }
+    for code, typed in spellings.items():
+        verifier.code = code
+        people = [Person(app, "alice") for _ in typed]
+        statuses = [
+            person.answer(person.prompted(), spelled).status_code
+            for person, spelled in zip(people, typed, strict=True)
+        ]
+
+        assert statuses == [303] + [422] * (len(typed) - 1)
+
+
+class Lenient:
+    """A verifier that passes over all that a verifier might pass over."""
+
+    code = ""
+
+    def verify(self, user_id: str, code: str) -> Verification:
+        plain = unicodedata.normalize("NFKC", code).casefold()
+        if "".join(filter(str.isalnum, plain)) == self.code:
+            return Verification()
+        raise IncorrectCode
+
+
+def test_an_outage_of_the_ledger_is_logged(
+    make_app: MakeApp, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The person hears that it is not their fault, and the developer why."""
+    app = make_app(STEPUP_STORAGE_URI="sqlite:///stepup.db")
+    alice = Person(app, "alice")
+    for file in (tmp_path / "instance").glob("stepup.db*"):
+        file.unlink()
+    (tmp_path / "instance" / "stepup.db").mkdir()
+
+    assert alice.open("/vault").status_code == 503
+    assert "unable to open database file" in caplog.text
+
+
+def test_json_is_answered_with_json_whatever_it_accepts(app: Flask) -> None:
+    """Who sends JSON to verify gets JSON, also where a page would be redirected."""
+    response = Person(app).open("/stepup/", "POST", json={"challenge": "", "code": ""})
+
+    assert response.json["code"] == "unauthenticated"

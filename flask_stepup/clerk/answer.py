@@ -103,6 +103,11 @@ def _meaning(answer: Answer) -> tuple[type[VerifierError], str]:
         if answer.code == "totp_disabled":
             return NotEnrolled, "the user has no authenticator"
         return VerifierMisconfigured, "the backend API does not accept the request"
+    if answer.status == 404 and answer.code != "resource_not_found":
+        return NotEnrolled, (
+            "the backend API does not know this user, or this address: look at "
+            "STEPUP_CLERK_API_URL"
+        )
     unexpected = (VerifierUnavailable, "the backend API gave an unexpected answer")
     return _BY_STATUS.get(answer.status, unexpected)
 

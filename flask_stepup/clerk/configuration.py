@@ -56,6 +56,10 @@ def checked_key(key: object) -> str:
             "STEPUP_CLERK_SECRET_KEY is empty or has a space in it: copy it whole from "
             "the API keys page of the Clerk dashboard"
         )
+    if key.startswith("pk_"):
+        raise ConfigurationError(
+            "STEPUP_CLERK_SECRET_KEY is the publishable key: use the secret one (sk_…)"
+        )
     return key
 
 

@@ -76,11 +76,13 @@ class Ticket:
     :param remaining: attempts that are left after this one.
     :param locked_until: where none is left, when the next one will be possible, in
         seconds since the epoch.
+    :param generation: of the user, when the attempt was reserved.
     """
 
     id: int
     remaining: int
     locked_until: float
+    generation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

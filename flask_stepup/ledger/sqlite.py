@@ -82,7 +82,9 @@ class SQLiteLedger:
                 "INSERT INTO attempts (user_id, at, expires) VALUES (?, ?, ?)",
                 (user_id, now, now + max(limit.seconds for limit in limits)),
             ).lastrowid
-            return Ticket(int(ticket or 0), remaining, _free_again(filled, now))
+            standing = _standing(connection, user_id, "")
+            free_again = _free_again(filled, now)
+            return Ticket(int(ticket or 0), remaining, free_again, standing.generation)
 
     def refund(self, ticket: Ticket) -> None:
         with self._step(writes=True) as connection:
