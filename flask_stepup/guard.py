@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any
 from typing import overload
 from typing import ParamSpec
@@ -90,13 +91,17 @@ def _guarded(view: Any, demand: Demand) -> Any:
             "decorators = [require_reverification]"
         )
 
+    is_coroutine = iscoroutinefunction(view)
+
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         refused = _refused(demand)
+        if refused is not None:
+            return refused
         # A coroutine runs as Flask runs it. We stay outside of its event loop, in which
         # handlers of the app that are coroutines themselves could not be run.
-        run = current_app.ensure_sync(view)
-        return run(*args, **kwargs) if refused is None else refused
+        run = current_app.ensure_sync(view) if is_coroutine else view
+        return run(*args, **kwargs)
 
     return guarded
 

@@ -53,7 +53,7 @@ class SQLiteLedger:
                 if path
                 else MemoryPool(timeout, self._prepare)
             )
-            with self._step(writes=True):
+            with self._step():
                 pass
         except LedgerUnavailable as error:
             raise ConfigurationError(
@@ -63,11 +63,15 @@ class SQLiteLedger:
             ) from error
 
     def standing(self, user_id: str, session: str) -> Standing:
-        with self._step() as connection:
-            return _standing(connection, user_id, session)
+        # Without the ceremony of a step that writes: each guarded request comes here.
+        try:
+            with self._pool.connection() as connection:
+                return _standing(connection, user_id, session)
+        except _FAILURES as error:
+            raise LedgerUnavailable(f"SQLite: {error}") from error
 
     def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
-        with self._step(writes=True) as connection:
+        with self._step() as connection:
             now = time.time()
             # Each window's newest attempts. Where they fill it, or this one will, the
             # oldest of them has to leave before another may come.
@@ -87,11 +91,11 @@ class SQLiteLedger:
             return Ticket(int(ticket or 0), remaining, free_again, standing.generation)
 
     def refund(self, ticket: Ticket) -> None:
-        with self._step(writes=True) as connection:
+        with self._step() as connection:
             connection.execute("DELETE FROM attempts WHERE ticket = ?", (ticket.id,))
 
     def settle(self, user_id: str, session: str, code_digest: str) -> Settlement:
-        with self._step(writes=True) as connection:
+        with self._step() as connection:
             now = time.time()
             claimed = connection.execute(
                 "INSERT INTO claims (key, expires) VALUES (?, ?) ON CONFLICT (key)"
@@ -104,7 +108,7 @@ class SQLiteLedger:
             return Settlement(first_use, _standing(connection, user_id, session))
 
     def clear(self, user_id: str) -> None:
-        with self._step(writes=True) as connection:
+        with self._step() as connection:
             _clear(connection, user_id)
 
     def revoke_session(self, session: str) -> None:
@@ -144,20 +148,17 @@ class SQLiteLedger:
                 time.sleep(0.005)
 
     def _revoke(self, key: str) -> None:
-        with self._step(writes=True) as connection:
+        with self._step() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO revocations VALUES (?, ?, ?)",
                 (key, secrets.token_urlsafe(4), time.time() + REVOCATION_KEPT),
             )
 
     @contextmanager
-    def _step(self, writes: bool = False) -> Iterator[sqlite3.Connection]:
-        """One atomic step: all of it happens, or nothing does and it raises."""
+    def _step(self) -> Iterator[sqlite3.Connection]:
+        """One atomic step that writes: all of it happens, or nothing and it raises."""
         try:
             with self._pool.connection() as connection:
-                if not writes:
-                    yield connection
-                    return
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection
@@ -167,8 +168,12 @@ class SQLiteLedger:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-        except (sqlite3.Error, OSError, UnicodeError) as error:
+        except _FAILURES as error:
             raise LedgerUnavailable(f"SQLite: {error}") from error
+
+
+#: What a step may fail with; text that is no Unicode is among it.
+_FAILURES = (sqlite3.Error, OSError, UnicodeError)
 
 
 def _user_key(user_id: str) -> str:
