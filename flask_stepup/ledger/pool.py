@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+
+from .forking import fork
 
 #: Called with each new connection before it is used.
 Prepare = Callable[[sqlite3.Connection], None]
@@ -46,12 +47,12 @@ class FilePool:
         self._prepare = prepare
         self._idle: list[tuple[sqlite3.Connection, File | None]] = []
         self.lent: set[object] = set()
-        _pools.add(self)
+        fork.pools.add(self)
         weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        ticket = self._enter()
+        ticket = fork.enter(self)
         try:
             connection, file = self._take()
             try:
@@ -73,17 +74,6 @@ class FilePool:
 
     def close(self) -> None:
         _close_all(self._idle)
-
-    def _enter(self) -> object:
-        # To enter first and look afterwards leaves no gap: whoever forks raises the
-        # flag first and looks who is in afterwards.
-        ticket = object()
-        self.lent.add(ticket)
-        while _fork.under_way:
-            self.lent.discard(ticket)
-            with _fork.lock:
-                self.lent.add(ticket)
-        return ticket
 
     def _take(self) -> tuple[sqlite3.Connection, File | None]:
         # A file that was deleted or replaced lives on for those who have it open, who
@@ -160,48 +150,3 @@ def _file_at(path: Path) -> File | None:
     except OSError:
         return None
     return stat.st_dev, stat.st_ino
-
-
-class _Fork:
-    """Keeps connections out of children, where SQLite would take them for their own.
-
-    A child gets SQLite's notes of the locks that the parent's connections hold, but
-    not the locks, and waits for them for ever. So a fork waits until nobody uses a
-    connection, and closes all of them.
-    """
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.under_way = False
-
-    def before(self) -> None:
-        self.lock.acquire()
-        self.under_way = True
-        patience = time.monotonic() + LONGEST_WAIT
-        for pool in list(_pools):
-            while pool.lent and time.monotonic() < patience:
-                time.sleep(0.001)
-            pool.close()
-
-    def after(self) -> None:
-        self.under_way = False
-        self.lock.release()
-
-    def after_in_child(self) -> None:
-        # Whoever was on the way in has not come along.
-        for pool in list(_pools):
-            pool.lent = set()
-        self.after()
-
-
-#: Seconds that a fork waits for connections in use.
-LONGEST_WAIT = 5.0
-_pools: weakref.WeakSet[FilePool] = weakref.WeakSet()
-_fork = _Fork()
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_fork.before,
-        after_in_parent=_fork.after,
-        after_in_child=_fork.after_in_child,
-    )

@@ -9,7 +9,6 @@ revocation outlives a power cut.
 
 from __future__ import annotations
 
-import math
 import secrets
 import sqlite3
 import time
@@ -20,6 +19,8 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from ..errors import LedgerUnavailable
+from .attempts import clear
+from .attempts import reserve
 from .pool import FilePool
 from .pool import MemoryPool
 from .pool import Pool
@@ -72,23 +73,8 @@ class SQLiteLedger:
 
     def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
         with self._step() as connection:
-            now = time.time()
-            # Each window's newest attempts. Where they fill it, or this one will, the
-            # oldest of them has to leave before another may come.
-            windows = [
-                (limit, _newest(connection, user_id, limit, now)) for limit in limits
-            ]
-            if full := [w for w in windows if len(w[1]) == w[0].count]:
-                return Exhausted(math.ceil(_free_again(full, now) - now))
-            remaining = min(limit.count - len(at) for limit, at in windows) - 1
-            filled = [w for w in windows if len(w[1]) == w[0].count - 1]
-            ticket = connection.execute(
-                "INSERT INTO attempts (user_id, at, expires) VALUES (?, ?, ?)",
-                (user_id, now, now + max(limit.seconds for limit in limits)),
-            ).lastrowid
-            standing = _standing(connection, user_id, "")
-            free_again = _free_again(filled, now)
-            return Ticket(int(ticket or 0), remaining, free_again, standing.generation)
+            generation = _standing(connection, user_id, "").generation
+            return reserve(connection, user_id, limits, generation)
 
     def refund(self, ticket: Ticket) -> None:
         with self._step() as connection:
@@ -104,12 +90,12 @@ class SQLiteLedger:
             )
             first_use = claimed.rowcount == 1
             if first_use:
-                _clear(connection, user_id)
+                clear(connection, user_id)
             return Settlement(first_use, _standing(connection, user_id, session))
 
     def clear(self, user_id: str) -> None:
         with self._step() as connection:
-            _clear(connection, user_id)
+            clear(connection, user_id)
 
     def revoke_session(self, session: str) -> None:
         self._revoke(_session_key(session))
@@ -193,21 +179,3 @@ def _standing(connection: sqlite3.Connection, user_id: str, session: str) -> Sta
         return Standing()
     found = dict(rows)
     return Standing(found.get(_user_key(user_id), ""), _session_key(session) in found)
-
-
-def _newest(
-    connection: sqlite3.Connection, user_id: str, limit: Limit, now: float
-) -> list[float]:
-    rows = connection.execute(
-        "SELECT at FROM attempts WHERE user_id = ? AND at > ? ORDER BY at DESC LIMIT ?",
-        (user_id, now - limit.seconds, limit.count),
-    )
-    return [at for (at,) in rows]
-
-
-def _free_again(windows: list[tuple[Limit, list[float]]], now: float) -> float:
-    return max((min([*at, now]) + limit.seconds for limit, at in windows), default=now)
-
-
-def _clear(connection: sqlite3.Connection, user_id: str) -> None:
-    connection.execute("DELETE FROM attempts WHERE user_id = ?", (user_id,))

@@ -1,0 +1,53 @@
+"""Attempts in moving windows: a log of times, from which each window is read."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from collections.abc import Sequence
+
+from .protocol import Exhausted
+from .protocol import Limit
+from .protocol import Ticket
+
+
+def reserve(
+    connection: sqlite3.Connection,
+    user_id: str,
+    limits: Sequence[Limit],
+    generation: str,
+) -> Ticket | Exhausted:
+    """Take one attempt from every limit, or none; in a transaction that writes."""
+    now = time.time()
+    # Each window's newest attempts. Where they fill it, or this one will, the oldest
+    # of them has to leave before another may come.
+    windows = [(limit, _newest(connection, user_id, limit, now)) for limit in limits]
+    if full := [w for w in windows if len(w[1]) == w[0].count]:
+        return Exhausted(math.ceil(_free_again(full, now) - now))
+    remaining = min(limit.count - len(at) for limit, at in windows) - 1
+    filled = [w for w in windows if len(w[1]) == w[0].count - 1]
+    ticket = connection.execute(
+        "INSERT INTO attempts (user_id, at, expires) VALUES (?, ?, ?)",
+        (user_id, now, now + max(limit.seconds for limit in limits)),
+    ).lastrowid
+    return Ticket(int(ticket or 0), remaining, _free_again(filled, now), generation)
+
+
+def clear(connection: sqlite3.Connection, user_id: str) -> None:
+    """Forget the user's attempts."""
+    connection.execute("DELETE FROM attempts WHERE user_id = ?", (user_id,))
+
+
+def _newest(
+    connection: sqlite3.Connection, user_id: str, limit: Limit, now: float
+) -> list[float]:
+    rows = connection.execute(
+        "SELECT at FROM attempts WHERE user_id = ? AND at > ? ORDER BY at DESC LIMIT ?",
+        (user_id, now - limit.seconds, limit.count),
+    )
+    return [at for (at,) in rows]
+
+
+def _free_again(windows: list[tuple[Limit, list[float]]], now: float) -> float:
+    return max((min([*at, now]) + limit.seconds for limit, at in windows), default=now)
