@@ -14,6 +14,7 @@ from flask import make_response
 from flask import request
 from flask import Response
 from flask import url_for
+from werkzeug.exceptions import HTTPException
 
 from .answer import is_cross_site
 from .answer import is_page
@@ -158,7 +159,12 @@ def _sign_in() -> Response:
         return redirect(f"{login_url}{'&' if '?' in login_url else '?'}{next_page}")
     login_manager: Any = getattr(current_app, "login_manager", None)
     if login_manager and not current_gate().find_loader():
-        return make_response(login_manager.unauthorized())
+        try:
+            return make_response(login_manager.unauthorized())
+        except HTTPException as error:
+            # Without a login view it aborts. We may be called as an error handler
+            # ourselves, and Flask asks no other one for what a handler raises.
+            return make_response(current_app.handle_http_exception(error))
     return problem_answer(problem_of(Unauthenticated()))
 
 

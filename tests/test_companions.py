@@ -96,6 +96,26 @@ def test_flask_login_answers_anonymous_people(app: Flask) -> None:
     assert nobody.json("/naked").status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/naked", "/raised"])
+@pytest.mark.parametrize("handled", [False, True])
+def test_without_a_login_view_flask_logins_answer_is_401(
+    codes: Codes, path: str, handled: bool
+) -> None:
+    """Flask-Login aborts there, and the app's page for 401 is shown if it has one."""
+    app = bare()
+    with_login(app)
+    app.login_manager.login_view = None  # type: ignore[attr-defined]
+    stepup = StepUp(app, verifier=codes)
+    app.add_url_rule("/raised", "raised", lambda: stepup.require() or "in")
+    if handled:
+        app.register_error_handler(401, lambda error: ("who are you?", 401))
+
+    response = Person(app).open(path)
+
+    assert response.status_code == 401
+    assert ("who are you?" in response.text) is handled
+
+
 def test_flask_logins_logout_forgets(alice: Person) -> None:
     """Promise 3: the cookie of before the logout opens nothing, on any worker."""
     alice.step_up("right")
