@@ -48,13 +48,13 @@ def prompt_blueprint() -> Blueprint:
 def prompt() -> Response:
     """Show the page that asks for a code."""
     gate = current_gate()
+    token = request.args.get("challenge", "")
     try:
         subject = gate.subject()
-        challenge = open_challenge(gate, subject, request.args.get("challenge", ""))
+        challenge = open_challenge(gate, subject, token)
         if _is_met(gate, subject, challenge):
             return redirect(challenge.way_back)
-        challenge = _kept_open(gate, challenge)
-        return prompt_page(challenge, challenge.seal(gate, subject))
+        return prompt_page(*_kept_open(gate, subject, challenge, token))
     except Refusal as refusal:
         return answer_refusal(refusal)
     except InvalidToken as error:
@@ -65,13 +65,17 @@ def verify() -> Response:
     """Try a code, and on success send the person on."""
     gate = current_gate()
     token, typed = _submitted()
+    code_type = None
     try:
         subject = gate.subject()
         challenge = open_challenge(gate, subject, token)
-        try:
-            code_type = _try(gate, subject, challenge, typed)
-        except (LedgerUnavailable, Rejection, TokenExpired, VerifierError) as error:
-            return _ask_again(gate, subject, challenge, error)
+        if not _is_met(gate, subject, challenge):
+            try:
+                check_age(gate, challenge)
+                attempt = Attempt(gate, subject, challenge.policy)
+                code_type = attempt.run(typed).code_type
+            except (LedgerUnavailable, Rejection, TokenExpired, VerifierError) as error:
+                return _ask_again(error, *_kept_open(gate, subject, challenge, token))
     except (InvalidToken, Refusal) as error:
         if _wants_json():
             return problem_json(problem_of(error))
@@ -81,14 +85,6 @@ def verify() -> Response:
     if _wants_json():
         return json_answer(_success(gate, subject, challenge, code_type))
     return redirect(challenge.way_back)
-
-
-def _try(gate: Gate, subject: Subject, challenge: Challenge, typed: str) -> str | None:
-    """Return the type of the code, None where none was needed any more."""
-    if _is_met(gate, subject, challenge):
-        return None
-    check_age(gate, challenge)
-    return Attempt(gate, subject, challenge.policy).run(typed).code_type
 
 
 def _is_met(gate: Gate, subject: Subject, challenge: Challenge) -> bool:
@@ -103,25 +99,25 @@ def _is_met(gate: Gate, subject: Subject, challenge: Challenge) -> bool:
     return shortfall is None
 
 
-def _ask_again(
-    gate: Gate, subject: Subject, challenge: Challenge, error: StepUpError
-) -> Response:
-    problem = problem_of(error, gate.settings.enroll_url)
-    challenge = _kept_open(gate, challenge)
+def _ask_again(error: StepUpError, challenge: Challenge, token: str) -> Response:
+    problem = problem_of(error, current_gate().settings.enroll_url)
     if not _wants_json():
-        return prompt_page(challenge, challenge.seal(gate, subject), problem=problem)
+        return prompt_page(challenge, token, problem=problem)
     if isinstance(error, TokenExpired):
-        fresh = {"challenge": challenge.seal(gate, subject)}
-        problem = replace(problem, members=problem.members | fresh)
+        problem = replace(problem, members=problem.members | {"challenge": token})
     return problem_json(problem)
 
 
-def _kept_open(gate: Gate, challenge: Challenge) -> Challenge:
+def _kept_open(
+    gate: Gate, subject: Subject, challenge: Challenge, token: str
+) -> tuple[Challenge, str]:
+    """Return the challenge and its token, renewed where it is too old."""
     try:
         check_age(gate, challenge)
     except TokenExpired:
-        return challenge.renewed()
-    return challenge
+        challenge = challenge.renewed()
+        return challenge, challenge.seal(gate, subject)
+    return challenge, token
 
 
 def _success(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+import sqlite3
 import time
 import unicodedata
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -555,3 +557,22 @@ def test_json_is_answered_with_json_whatever_it_accepts(app: Flask) -> None:
     response = Person(app).open("/stepup/", "POST", json={"challenge": "", "code": ""})
 
     assert response.json["code"] == "unauthenticated"
+
+
+def test_a_locked_ledger_keeps_the_prompt_and_serves_who_is_verified(
+    make_app: MakeApp, codes: Codes, tmp_path: Path
+) -> None:
+    """Promise 7: while somebody holds the write lock, nobody is asked for nothing."""
+    app = make_app(STEPUP_STORAGE_URI="sqlite:///stepup.db", STEPUP_STORAGE_TIMEOUT=0.1)
+    alice, bob = Person(app, "alice"), Person(app, "bob")
+    alice.step_up("right")
+    prompt = bob.prompted()
+    with closing(sqlite3.connect(tmp_path / "instance" / "stepup.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        assert alice.open("/vault").status_code == 200
+        refused = bob.answer(prompt, "right")
+        assert refused.status_code == 503
+        assert 'name="code"' in refused.text
+    assert [user_id for user_id, _ in codes.asked] == ["alice"]
+    assert bob.answer(prompt, "right").status_code == 303
