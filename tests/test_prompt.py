@@ -562,7 +562,7 @@ def test_json_is_answered_with_json_whatever_it_accepts(app: Flask) -> None:
 def test_a_locked_ledger_keeps_the_prompt_and_serves_who_is_verified(
     make_app: MakeApp, codes: Codes, tmp_path: Path
 ) -> None:
-    """Promise 7: while somebody holds the write lock, nobody is asked for nothing."""
+    """Promise 7: while somebody holds the write lock, no code is sent for nothing."""
     app = make_app(STEPUP_STORAGE_URI="sqlite:///stepup.db", STEPUP_STORAGE_TIMEOUT=0.1)
     alice, bob = Person(app, "alice"), Person(app, "bob")
     alice.step_up("right")
