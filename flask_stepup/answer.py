@@ -50,9 +50,16 @@ def is_our_host(url: str) -> bool:
         return False
 
 
-def page(template: str, status: int, **context: Any) -> Response:
-    """Return a page of ours; the app may override its template."""
-    response = _finished(make_response(render_template(template, **context), status))
+def page(
+    template: str, status: int = 200, problem: Problem | None = None, **context: Any
+) -> Response:
+    """Return a page of ours; the app may override its template.
+
+    :param problem: what the page tells, with its own status.
+    """
+    text = render_template(template, problem=problem, **context)
+    response = _finished(make_response(text, problem.status if problem else status))
+    _say_when_to_come_back(response, problem)
     # Not no-referrer: Flask-WTF wants a Referer with posts over https.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
@@ -64,15 +71,15 @@ def problem_answer(problem: Problem) -> Response:
     """Return a problem as JSON, or as a page without a prompt."""
     if not is_page():
         return problem_json(problem)
-    response = page("stepup/problem.html", problem.status, problem=problem)
-    return with_retry_after(response, problem)
+    return page("stepup/problem.html", problem=problem)
 
 
 def problem_json(problem: Problem) -> Response:
     """Return a problem as ``application/problem+json`` (RFC 9457)."""
     response = json_answer(problem.as_json(), problem.status)
     response.mimetype = "application/problem+json"
-    return with_retry_after(response, problem)
+    _say_when_to_come_back(response, problem)
+    return response
 
 
 def json_answer(body: dict[str, Any], status: int = 200) -> Response:
@@ -85,18 +92,16 @@ def redirect(location: str) -> Response:
     return _finished(make_response(_redirect(location, code=303)))
 
 
-def with_retry_after(response: Response, problem: Problem) -> Response:
-    """Say when to come back, where the problem knows."""
-    if problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
-
-
 def not_stored(response: Response) -> Response:
     """Keep what only a verified person may see out of caches, the browser's too."""
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _say_when_to_come_back(response: Response, problem: Problem | None) -> None:
+    if problem and problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
 
 
 def _finished(response: Response) -> Response:

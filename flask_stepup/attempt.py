@@ -94,12 +94,13 @@ class Attempt:
         except VerifierError as error:
             if isinstance(error, IncorrectCode):
                 error.attempts_remaining = ticket.remaining
-            if isinstance(error, IncorrectCode | NotEnrolled | VerifierFault):
+            is_verdict = isinstance(error, IncorrectCode | NotEnrolled)
+            if is_verdict or isinstance(error, VerifierFault):
                 self._tell_if_exhausted(ticket)
             else:
-                # No verdict: an outage must not lock people out.
+                # An outage must not lock people out.
                 self._refund(ticket)
-            if not isinstance(error, IncorrectCode | NotEnrolled):
+            if not is_verdict:
                 verifier_failed.send(real_app(), user_id=user_id, error=error)
             raise
 

@@ -7,13 +7,10 @@ from typing import Any
 from typing import TypeVar
 from typing import Unpack
 
-from flask import after_this_request
 from flask import Blueprint
 from flask import Flask
 from flask import has_request_context
-from flask import request
 
-from .answer import not_stored
 from .companions import join_companions
 from .demand import Demand
 from .demand import Demands
@@ -21,6 +18,7 @@ from .errors import ConfigurationError
 from .errors import Refusal
 from .gate import current_gate
 from .gate import Gate
+from .guard import enforce
 from .guard import protect
 from .ledger import open_ledger
 from .policy import Level
@@ -115,11 +113,7 @@ class StepUp:
         :raises Refusal: an HTTP exception, for Flask to answer with: mostly
             :class:`~flask_stepup.ReverificationRequired`.
         """
-        gate = current_gate()
-        policy = Demand(preset, **demands).policy(gate.settings.preset)
-        if policy.guards(request.method):
-            gate.require(policy)
-            after_this_request(not_stored)
+        enforce(Demand(preset, **demands))
 
     def is_reverified(
         self, preset: str | None = None, /, **demands: Unpack[Demands]
@@ -133,10 +127,8 @@ class StepUp:
             return False
         gate = current_gate()
         try:
-            return (
-                gate.shortfall(demand.policy(gate.settings.preset), gate.subject())
-                is None
-            )
+            policy = demand.policy(gate.settings.preset)
+            return gate.shortfall(policy, gate.subject()) is None
         except Refusal:
             return False
 

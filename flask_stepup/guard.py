@@ -106,14 +106,21 @@ def _guarded(view: Any, demand: Demand) -> Any:
     return guarded
 
 
-def _refused(demand: Demand) -> Response | None:
+def enforce(demand: Demand) -> None:
+    """Return if the current request may go on; its answer will not be stored.
+
+    :raises Refusal: what to answer instead.
+    """
     gate = current_gate()
     policy = demand.policy(gate.settings.preset)
-    if not policy.guards(request.method):
-        return None
-    try:
+    if policy.guards(request.method):
         gate.require(policy)
+        after_this_request(not_stored)
+
+
+def _refused(demand: Demand) -> Response | None:
+    try:
+        enforce(demand)
     except Refusal as refusal:
         return answer_refusal(refusal)
-    after_this_request(not_stored)
     return None

@@ -47,6 +47,10 @@ class Problem:
         """Seconds for the ``Retry-After`` header."""
         return self.members.get("retry_after")
 
+    def plus(self, **members: Any) -> Problem:
+        """The same problem with more, or other, members."""
+        return replace(self, members=self.members | members)
+
     def as_json(self) -> dict[str, Any]:
         """The body of an ``application/problem+json`` answer."""
         return {
@@ -155,26 +159,17 @@ def problem_of(error: StepUpError, enroll_url: str | None = None) -> Problem:
     if isinstance(error, IncorrectCode) and error.attempts_remaining is not None:
         left = error.attempts_remaining
         tries = {0: "This was your last try for now.", 1: "You have one try left."}
-        return _with(
-            known,
-            f"{known.detail} {tries.get(left, f'You have {left} tries left.')}",
-            attempts_remaining=left,
-        )
+        tail = tries.get(left, f"You have {left} tries left.")
+        told = replace(known, detail=f"{known.detail} {tail}")
+        return told.plus(attempts_remaining=left)
     if isinstance(error, TooManyAttempts):
-        return _with(
-            known,
-            f"{known.detail} for {_span(error.retry_after)}.",
-            retry_after=error.retry_after,
-        )
+        told = replace(known, detail=f"{known.detail} for {_span(error.retry_after)}.")
+        return told.plus(retry_after=error.retry_after)
     if isinstance(error, NotEnrolled):
-        return _with(known, known.detail, enroll_url=enroll_url)
+        return known.plus(enroll_url=enroll_url)
     if isinstance(error, VerifierError) and error.retry_after is not None:
-        return _with(known, known.detail, retry_after=error.retry_after)
+        return known.plus(retry_after=error.retry_after)
     return known
-
-
-def _with(problem: Problem, detail: str, **members: Any) -> Problem:
-    return Problem(problem.code, problem.status, problem.title, detail, members)
 
 
 def _span(seconds: int) -> str:

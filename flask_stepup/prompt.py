@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint
@@ -104,7 +103,7 @@ def _ask_again(error: StepUpError, challenge: Challenge, token: str) -> Response
     if not _wants_json():
         return prompt_page(challenge, token, problem=problem)
     if isinstance(error, TokenExpired):
-        problem = replace(problem, members=problem.members | {"challenge": token})
+        problem = problem.plus(challenge=token)
     return problem_json(problem)
 
 

@@ -23,7 +23,6 @@ from .answer import page
 from .answer import problem_answer
 from .answer import problem_json
 from .answer import redirect
-from .answer import with_retry_after
 from .challenge import Challenge
 from .challenge import current_path
 from .challenge import new_challenge
@@ -90,14 +89,7 @@ def prompt_page(
     challenge: Challenge, token: str, status: int = 200, problem: Problem | None = None
 ) -> Response:
     """Return the page that asks for a code."""
-    response = page(
-        "stepup/prompt.html",
-        problem.status if problem else status,
-        challenge=challenge,
-        token=token,
-        problem=problem,
-    )
-    return with_retry_after(response, problem) if problem else response
+    return page("stepup/prompt.html", status, problem, challenge=challenge, token=token)
 
 
 def required_problem(required: ReverificationRequired) -> Problem:
@@ -123,9 +115,9 @@ def _ask(required: ReverificationRequired) -> Response:
     challenge = new_challenge(gate, required)
     token = challenge.seal(gate, required.subject)
     if not as_page:
+        verify_url = url_for("stepup.verify")
         problem = required_problem(required)
-        members = {"challenge": token, "verify_url": url_for("stepup.verify")}
-        return problem_json(replace(problem, members=problem.members | members))
+        return problem_json(problem.plus(challenge=token, verify_url=verify_url))
     url = url_for("stepup.prompt", challenge=token)
     if challenge.repeats_itself and len(url) <= LONGEST_URL:
         return redirect(url)

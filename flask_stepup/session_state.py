@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Mapping
 
 from flask import current_app
-from flask import Flask
 from flask import request
 from flask import session
 
@@ -68,8 +67,7 @@ def nonce_as_sent() -> str:
 
     An app may have cleared the session before it tells us that somebody signs out.
     """
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    sent = app.session_interface.open_session(app, request)
+    sent = current_app.session_interface.open_session(current_app, request)
     nonce = sent.get(NONCE_KEY) if sent else None
     return nonce if isinstance(nonce, str) else ""
 

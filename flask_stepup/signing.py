@@ -15,6 +15,12 @@ from itsdangerous.signer import Signer as _Signer
 
 from .errors import InvalidToken
 
+#: HMAC-SHA-256, with a key derived from the salt in the same way.
+_SIGNATURE: dict[str, Any] = {
+    "key_derivation": "hmac",
+    "digest_method": hashlib.sha256,
+}
+
 
 class Signer:
     """Signs small JSON values, and keeps what they are bound to out of them.
@@ -33,12 +39,13 @@ class Signer:
         self._serializer = URLSafeSerializer(
             self._keys,
             serializer_kwargs={"sort_keys": True, "separators": (",", ":")},
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+            signer_kwargs=_SIGNATURE,
         )
 
     def dumps(self, use: str, bound_to: Sequence[str | None], value: Any) -> str:
         """Return a URL-safe token of ``value``, good only with the same binding."""
-        return str(_text(self._serializer.dumps(value, salt=_salt(use, bound_to))))
+        token = self._serializer.dumps(value, salt=_salt(use, bound_to))
+        return token if isinstance(token, str) else token.decode()
 
     def loads(self, use: str, bound_to: Sequence[str | None], token: str) -> Any:
         """Return the value of a token.
@@ -63,10 +70,7 @@ class Signer:
         It is made with the oldest key, so that a key added in front of it while
         workers restart one by one does not make them disagree.
         """
-        signer = _Signer(
-            self._keys[0], _salt(use, ()), key_derivation="hmac",
-            digest_method=hashlib.sha256,
-        )  # fmt: skip
+        signer = _Signer(self._keys[0], _salt(use, ()), **_SIGNATURE)
         return signer.get_signature(_canonical(parts)).decode()
 
 
@@ -78,7 +82,3 @@ def _canonical(parts: Sequence[str | None]) -> bytes:
     # JSON keeps ("a", "b") and ("ab", None) apart, and its escapes make any text,
     # lone surrogates too, plain ASCII.
     return json.dumps(list(parts)).encode()
-
-
-def _text(token: str | bytes) -> str:
-    return token.decode() if isinstance(token, bytes) else token

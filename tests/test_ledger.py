@@ -1004,13 +1004,18 @@ for step in (
         pass
 print("alive")
 """
+    assert_alone_prints("alive\n", script, tmp_path)
+
+
+def assert_alone_prints(expected: str, script: str, tmp_path: Path) -> None:
+    """Run a script as a process of its own; it prints this and ends well."""
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=30,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
 
 
 def revoked_for_all(ledger: Ledger, path: Path) -> bool:
@@ -1200,10 +1205,4 @@ assert ledger.standing("u", "s").session_revoked
 assert ledger.standing("user 0", "s").generation
 print("answered")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "answered\n", "")
+    assert_alone_prints("answered\n", script, tmp_path)

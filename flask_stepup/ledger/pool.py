@@ -45,7 +45,7 @@ class FilePool:
         self._path = path
         self._timeout = timeout
         self._prepare = prepare
-        self._idle: list[tuple[sqlite3.Connection, File | None]] = []
+        self._idle: list[tuple[sqlite3.Connection, File]] = []
         self.lent: set[object] = set()
         fork.pools.add(self)
         weakref.finalize(self, _close_all, self._idle)
@@ -55,30 +55,32 @@ class FilePool:
         ticket = fork.enter(self)
         try:
             connection, file = self._take()
+            useful = True
             try:
                 yield connection
             except sqlite3.DatabaseError as error:
                 # A full disk or a lock passes. A corrupt file has to be replaced, and
                 # what this connection has read of it is no longer true.
-                if not isinstance(error, sqlite3.OperationalError):
-                    connection.close()
-                else:
+                useful = isinstance(error, sqlite3.OperationalError)
+                raise
+            finally:
+                if useful:
                     self._idle.append((connection, file))
-                raise
-            except BaseException:
-                self._idle.append((connection, file))
-                raise
-            self._idle.append((connection, file))
+                else:
+                    connection.close()
         finally:
             self.lent.discard(ticket)
 
     def close(self) -> None:
         _close_all(self._idle)
 
-    def _take(self) -> tuple[sqlite3.Connection, File | None]:
+    def _take(self) -> tuple[sqlite3.Connection, File]:
         # A file that was deleted or replaced lives on for those who have it open, who
         # then would write where no other worker looks.
-        file = _file_at(self._path)
+        try:
+            file = _file_at(self._path)
+        except OSError:
+            file = None
         while True:
             # pop and append are atomic: a guarded request waits for no lock of ours.
             try:
@@ -100,11 +102,10 @@ class FilePool:
         connection = _connect(str(self._path), self._timeout)
         try:
             self._prepare(connection)
-            stat = self._path.stat()
+            return connection, _file_at(self._path)
         except BaseException:
             connection.close()
             raise
-        return connection, (stat.st_dev, stat.st_ino)
 
 
 class MemoryPool:
@@ -133,7 +134,7 @@ class MemoryPool:
         """Keep the connection: it is the database. It ends with this object."""
 
 
-def _close_all(idle: list[tuple[sqlite3.Connection, File | None]]) -> None:
+def _close_all(idle: list[tuple[sqlite3.Connection, File]]) -> None:
     while idle:
         idle.pop()[0].close()
 
@@ -144,9 +145,6 @@ def _connect(database: str, timeout: float) -> sqlite3.Connection:
     )
 
 
-def _file_at(path: Path) -> File | None:
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return None
+def _file_at(path: Path) -> File:
+    stat = os.stat(path)
     return stat.st_dev, stat.st_ino
