@@ -38,5 +38,5 @@ $(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -e '.[sandbox]' --group dev
+	$(BIN)/python -m pip install -q -e '.[clerk,sandbox]' --group dev
 	touch $@

@@ -22,6 +22,9 @@ from .policy import Policy
 
 PREFIX = "STEPUP_"
 
+#: A scheme and an authority. Extensions of browsers have origins too.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[!-.0-~]+")
+
 
 def _setting(default: Any, read: Callable[[str, Any], Any], **kwargs: Any) -> Any:
     return field(default=default, metadata={"read": read}, **kwargs)
@@ -53,6 +56,17 @@ def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name}={value!r} must be True or False")
     return value
+
+
+def _origins(name: str, value: Any) -> tuple[str, ...]:
+    # Text is a sequence too, of characters: one origin has to be in a list as well.
+    origins = value if isinstance(value, list | tuple | set | frozenset) else [None]
+    if not all(isinstance(item, str) and _ORIGIN.fullmatch(item) for item in origins):
+        raise ConfigurationError(
+            f"{name}={value!r} must be a list of origins, with no slash at their end, "
+            "such as ['https://app.example.com']"
+        )
+    return tuple(origins)
 
 
 def _number(least: float, most: float, unit: type) -> Callable[[str, Any], Any]:
@@ -97,6 +111,9 @@ class Settings:
     clerk_secret_key: str | None = _setting(None, _secret, repr=False)
     clerk_api_url: str = _setting(API_URL, _text)
     clerk_timeout: float = _setting(5.0, _number(0.05, 60, float))
+    clerk_jwt_key: str | None = _setting(None, _secret)
+    clerk_authorized_parties: tuple[str, ...] = _setting((), _origins)
+    factor_downgrade: bool = _setting(False, _flag)
     storage_uri: str = _setting("sqlite:///stepup.db", _secret, repr=False)
     storage_timeout: float = _setting(1.0, _number(0.05, 60, float))
     attempt_limit: tuple[Limit, ...] = _setting(
@@ -147,7 +164,8 @@ def signing_keys(app: Flask) -> list[str | bytes]:
 
 
 def _from_environment(name: str) -> str | None:
-    return os.environ.get(name.upper()) if name == "clerk_secret_key" else None
+    is_key = name in ("clerk_secret_key", "clerk_jwt_key")
+    return os.environ.get(name.upper()) if is_key else None
 
 
 def _check_names(config: Mapping[str, Any], known: list[str]) -> None:

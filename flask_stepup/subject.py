@@ -26,12 +26,15 @@ class Subject:
     :param factor_ages: whole minutes since the first and second factor were proved
         to the identity provider; -1 is a factor that is not enrolled.
     :param impersonated: somebody else acts in this person's name.
+    :param stated_at: when the identity provider stated the factor ages, in seconds
+        since the epoch; None is now.
     """
 
     user_id: str
     session_id: str | None
     factor_ages: Sequence[int] | None
     impersonated: bool
+    stated_at: float | None
 
     def __init__(
         self,
@@ -39,12 +42,14 @@ class Subject:
         session_id: str | None = None,
         factor_ages: Sequence[int] | None = None,
         impersonated: bool = False,
+        stated_at: float | None = None,
     ) -> None:
         # Written out, so that an int is accepted and text is what comes out.
         object.__setattr__(self, "user_id", _checked_user_id(user_id))
         object.__setattr__(self, "session_id", _checked_session_id(session_id))
         object.__setattr__(self, "factor_ages", factor_ages)
         object.__setattr__(self, "impersonated", impersonated)
+        object.__setattr__(self, "stated_at", stated_at)
 
 
 #: What a subject loader may return; None is nobody.

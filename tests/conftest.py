@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from collections.abc import Generator
 from pathlib import Path
@@ -18,6 +19,11 @@ from flask_stepup import require_reverification
 from flask_stepup import StepUp
 
 STRICT = os.environ.get("STEPUP_STRICT") == "1"
+
+# A shell has what it starts in the background ignore Ctrl-C, and children inherit that:
+# those that tests start, to end them by Ctrl-C, would never end well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -40,6 +40,28 @@ TABLE: dict[str, tuple[Any, dict[Any, Any], tuple[Any, ...]]] = {
         {1: 1.0, 0.05: 0.05, 60: 60.0, 2.5: 2.5},
         (*NO_NUMBER, 0, -1, 0.04, 60.1),
     ),
+    "STEPUP_CLERK_JWT_KEY": (None, {"-----BEGIN": "-----BEGIN"}, NO_TEXT),
+    "STEPUP_CLERK_AUTHORIZED_PARTIES": (
+        (),
+        {
+            (): (),
+            ("https://a.example", "http://localhost:3000"): (
+                "https://a.example",
+                "http://localhost:3000",
+            ),
+            ("chrome-extension://abcdef",): ("chrome-extension://abcdef",),
+        },
+        (
+            *(5, True, b"text", ["text"], {}),
+            "https://a.example",
+            ("https://a.example/",),
+            ("a.example",),
+            ("",),
+            ("https://a.example", 5),
+            (None,),
+        ),
+    ),
+    "STEPUP_FACTOR_DOWNGRADE": (False, {True: True}, (1, "True", "")),
     "STEPUP_STORAGE_URI": (
         "sqlite:///stepup.db",
         {"memory://": "memory://"},
@@ -222,6 +244,7 @@ def test_only_clerks_keys_come_from_the_environment(
         monkeypatch.setenv(key, "from the environment")
         monkeypatch.setenv(key.removeprefix("STEPUP_"), "from the environment")
     monkeypatch.delenv("CLERK_SECRET_KEY")
+    monkeypatch.delenv("CLERK_JWT_KEY")
     assert read() == before
 
 
