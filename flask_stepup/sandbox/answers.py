@@ -1,4 +1,4 @@
-"""What the sandbox answers when it does not verify: one error of Clerk's catalogue."""
+"""What the sandbox answers to a call that fails: one error of Clerk's catalogue."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ class ErrorAnswer(Exception):
         (https://github.com/clerk/clerk-docs, data/api_errors.json).
     :param message: what is wrong, in a few words.
     :param long_message: a sentence, for whoever reads the answer.
+    :param allow: the method that a 405 asks for (RFC 9110, 15.5.6).
     :param meta: more facts, such as ``param_name``.
     """
 
     def __init__(
-        self, status: int, code: str, message: str, long_message: str, **meta: str
+        self,
+        status: int,
+        code: str,
+        message: str,
+        long_message: str,
+        allow: str | None = None,
+        **meta: str,
     ) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
         self.message = message
         self.long_message = long_message
+        self.headers = {"Allow": allow} if allow else {}
         self.meta = meta
 
     @property
@@ -38,11 +46,6 @@ class ErrorAnswer(Exception):
         if self.meta:
             error["meta"] = self.meta
         return {"errors": [error], "clerk_trace_id": secrets.token_hex(16)}
-
-    @property
-    def headers(self) -> dict[str, str]:
-        # RFC 9110, 15.5.6
-        return {"Allow": "POST"} if self.status == 405 else {}
 
 
 def bad_parameter(code: str, name: str, message: str, long_message: str) -> ErrorAnswer:

@@ -1,18 +1,14 @@
-"""A WSGI app that answers as ``POST /v1/users/{user_id}/verify_totp`` does at Clerk."""
+"""A WSGI app that answers as Clerk's backend API does, as far as step-up needs it."""
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
-import re
-import secrets
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
-from string import ascii_letters
-from string import digits
-from threading import Lock
+from typing import Any
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,11 +17,17 @@ from werkzeug import Response
 
 from ..errors import ConfigurationError
 from .answers import ErrorAnswer
+from .calls import Call
+from .calls import call_asked
+from .codes import Codes
+from .keys import checked_secret_key
+from .keys import new_secret_key
 from .requests import check_key
 from .requests import check_version
 from .requests import code_sent
-from .requests import user_id_asked
 from .server import serving
+from .session_claims import session_claims
+from .signing_key import SigningKey
 from .users import SandboxUser
 
 if TYPE_CHECKING:
@@ -40,8 +42,8 @@ class Sandbox:
     """Knows some users and answers whether a code is theirs, as Clerk would.
 
     It is a WSGI app, to be called within the process (``httpx.WSGITransport``), and
-    serves itself over HTTP with :meth:`serve`. Spent backup codes are remembered in
-    the memory of one process.
+    serves itself over HTTP with :meth:`serve`. Spent backup codes and the key that
+    signs session tokens live in the memory of one process.
 
     :param users: each with an id of its own.
     :param secret_key: ``sk_test_…``; a new one is made where none is given.
@@ -52,18 +54,26 @@ class Sandbox:
         self, users: Iterable[SandboxUser], secret_key: str | None = None
     ) -> None:
         self.users = tuple(users)
-        self.secret_key = _new_key() if secret_key is None else _checked_key(secret_key)
-        self._by_id = _by_id(self.users)
-        self._unspent = {user.user_id: set(user.backup_codes) for user in self.users}
-        self._spending = Lock()
+        self.secret_key = (
+            new_secret_key() if secret_key is None else checked_secret_key(secret_key)
+        )
+        self._codes = Codes(self.users)
+        self._signing_key = SigningKey()
+        self._calls = (
+            Call("POST", "/v1/users/{user_id}/verify_totp", self._verify, "verified"),
+            Call("GET", "/v1/jwks", self._jwks, "one key"),
+        )
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         request = Request(environ)
         try:
-            response = _as_json({"verified": True, "code_type": self._verify(request)})
-            outcome = "verified"
+            call, segments = call_asked(request, self._calls)
+            check_key(request, self.secret_key)
+            check_version(request)
+            response = _as_json(call.answer(request, **segments))
+            outcome = call.outcome
         except ErrorAnswer as error:
             response = _as_json(error.body, error.status, error.headers)
             outcome = error.code
@@ -85,91 +95,57 @@ class Sandbox:
         with serving(self, host, port) as origin:
             yield f"{origin}/v1"
 
-    def _verify(self, request: Request) -> str:
-        user_id = user_id_asked(request)
-        check_key(request, self.secret_key)
-        check_version(request)
-        code = code_sent(request)
-        user = self._enrolled(user_id)
-        if user.shows(code):
-            return "totp"
-        if self._spend(user_id, code):
-            return "backup_code"
-        raise ErrorAnswer(
-            422,
-            "totp_incorrect_code",
-            "incorrect TOTP",
-            "The provided TOTP code is incorrect",
+    @property
+    def jwt_key(self) -> str:
+        """The public key of session tokens as PEM, for ``STEPUP_CLERK_JWT_KEY``.
+
+        :raises ConfigurationError: PyJWT or cryptography is missing.
+        """
+        return self._signing_key.pem()
+
+    def session_token(
+        self,
+        user_id: str,
+        *,
+        session_id: str = "sess_sandbox",
+        factor_ages: Sequence[int] | None = None,
+        authorized_party: str | None = None,
+        lifetime: int = 60,
+        **claims: Any,
+    ) -> str:
+        """Return a session token as Clerk's front end would hold it.
+
+        :param user_id: anybody's, known to the sandbox or not.
+        :param factor_ages: whole minutes since the first and the second factor, -1 for
+            one that is not enrolled: the claim ``fva``.
+        :param authorized_party: the origin that it was made for: the claim ``azp``.
+        :param lifetime: seconds from ``iat`` to ``exp``.
+        :param claims: put in as they are, in place of any of the same name; None takes
+            one out. From an ``iat`` that is a number, ``nbf`` and ``exp`` are reckoned.
+        :raises ConfigurationError: one of these cannot work, or PyJWT or cryptography
+            is missing.
+        """
+        return self._signing_key.sign(
+            session_claims(
+                user_id, session_id, factor_ages, authorized_party, lifetime, claims
+            )
         )
 
-    def _enrolled(self, user_id: str) -> SandboxUser:
-        user = self._by_id.get(user_id)
-        if user is None:
-            raise ErrorAnswer(
-                404,
-                "resource_not_found",
-                "not found",
-                f"No user was found with id {user_id}",
-            )
-        if user.totp_secret is None:
-            raise ErrorAnswer(
-                400,
-                "totp_disabled",
-                "TOTP is disabled",
-                "This user does not have TOTP enabled in their account",
-            )
-        return user
+    def _verify(self, request: Request, user_id: str) -> dict[str, Any]:
+        code_type = self._codes.check(user_id, code_sent(request))
+        return {"verified": True, "code_type": code_type}
 
-    def _spend(self, user_id: str, code: str) -> bool:
-        """Whether this was an unspent backup code; it is spent now."""
-        sent = _encoded(code)
-        with self._spending:
-            unspent = self._unspent[user_id]
-            found = {c for c in unspent if hmac.compare_digest(_encoded(c), sent)}
-            unspent -= found
-        return bool(found)
+    def _jwks(self, request: Request) -> dict[str, Any]:
+        try:
+            return self._signing_key.jwks()
+        except ConfigurationError as error:
+            _log.error("%s", error)
+            raise ErrorAnswer(
+                500, "internal_clerk_error", "the sandbox lacks a library", str(error)
+            ) from None
 
 
 def _as_json(
     body: object, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     return Response(json.dumps(body), status, headers, mimetype="application/json")
-
-
-def _encoded(code: str) -> bytes:
-    # JSON can hold lone surrogates, which plain UTF-8 cannot.
-    return code.encode(errors="surrogatepass")
-
-
-def _new_key() -> str:
-    return "sk_test_" + "".join(
-        secrets.choice(ascii_letters + digits) for _ in range(40)
-    )
-
-
-def _checked_key(secret_key: str) -> str:
-    if re.fullmatch("sk_test_[!-~]+", secret_key):
-        return secret_key
-    if secret_key.startswith("sk_live_"):
-        raise ConfigurationError(
-            "a live key must never be given to a sandbox: leave the key out, and one "
-            "is made"
-        )
-    raise ConfigurationError(
-        "the key of a sandbox starts with sk_test_ and has no spaces: leave it out, "
-        "and one is made"
-    )
-
-
-def _by_id(users: Iterable[SandboxUser]) -> dict[str, SandboxUser]:
-    found: dict[str, SandboxUser] = {}
-    for user in users:
-        if user.user_id in found:
-            raise ConfigurationError(
-                f"two users of the sandbox have the id {user.user_id!r}: each needs "
-                "one of its own"
-            )
-        if user.totp_secret is not None:
-            user.current_code()  # a bad secret is told now, not when it is asked
-        found[user.user_id] = user
-    return found

@@ -1,10 +1,9 @@
-"""What a request must be before its code is looked at, in the order of the checks."""
+"""What a request must be before it is answered, in the order of the checks."""
 
 from __future__ import annotations
 
 import hmac
 import json
-import re
 from typing import Any
 
 from werkzeug import Request
@@ -20,26 +19,6 @@ API_VERSIONS = frozenset(
 )
 #: Bytes. Clerk does not say where its own limit lies.
 LONGEST_BODY = 65_536
-
-_PATH = re.compile(r"/v1/users/([^/]+)/verify_totp")
-
-
-def user_id_asked(request: Request) -> str:
-    """Return the user id in the path of the one call that the sandbox knows."""
-    match = _PATH.fullmatch(request.path)
-    if not match:
-        raise ErrorAnswer(
-            404,
-            "resource_not_found",
-            "not found",
-            "The sandbox answers POST /v1/users/{user_id}/verify_totp alone: does "
-            "STEPUP_CLERK_API_URL end in /v1?",
-        )
-    if request.method != "POST":
-        raise ErrorAnswer(
-            405, "method_not_allowed", "method not allowed", "This call is a POST"
-        )
-    return match[1]
 
 
 def check_key(request: Request, secret_key: str) -> None:
