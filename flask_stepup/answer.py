@@ -3,51 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import current_app
 from flask import make_response
 from flask import redirect as _redirect
 from flask import render_template
-from flask import request
 from flask import Response
 
+from .client import is_bearer
+from .client import is_page
+from .client import looked_at
 from .problem import Problem
-
-_PAGE_TYPES = ("text/html", "application/xhtml+xml")
-#: What the choice of an answer looks at.
-_VARY = ("Accept", "Cookie", "Origin", "Sec-Fetch-Mode", "Sec-Fetch-Site")
-
-
-def is_page() -> bool:
-    """Whether a browser asks for a page to show.
-
-    ``*/*`` names no page: it is what ``fetch()`` sends when it is told nothing. And a
-    script that does ask for HTML would not show the prompt to anybody.
-    """
-    accepted = {kind.split(";")[0] for kind, q in request.accept_mimetypes if q > 0}
-    mode = request.headers.get("Sec-Fetch-Mode", "navigate")
-    return mode == "navigate" and not accepted.isdisjoint(_PAGE_TYPES)
-
-
-def is_cross_site() -> bool:
-    """Whether another site made the browser send this request."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site not in ("same-origin", "none")
-    origin = request.headers.get("Origin")
-    return origin is not None and not is_our_host(origin)
-
-
-def is_our_host(url: str) -> bool:
-    """Whether a URL names the host of this request.
-
-    Without regard to the scheme: behind a proxy that ends TLS it may not be known.
-    """
-    try:
-        return urlsplit(url).netloc == request.host
-    except ValueError:
-        return False
 
 
 def page(
@@ -78,6 +44,9 @@ def problem_json(problem: Problem) -> Response:
     """Return a problem as ``application/problem+json`` (RFC 9457)."""
     response = json_answer(problem.as_json(), problem.status)
     response.mimetype = "application/problem+json"
+    if problem.code == "unauthenticated" and is_bearer():
+        # RFC 6750, 3.1
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     _say_when_to_come_back(response, problem)
     return response
 
@@ -90,6 +59,12 @@ def json_answer(body: dict[str, Any], status: int = 200) -> Response:
 def redirect(location: str) -> Response:
     """Send a browser on by GET, whatever it came with (RFC 9110, 15.4.4)."""
     return _finished(make_response(_redirect(location, code=303)))
+
+
+def leading_htmx(response: Response, location: str) -> Response:
+    """Have HTMX take the browser there, whatever the answer's status is."""
+    response.headers["HX-Redirect"] = location
+    return response
 
 
 def not_stored(response: Response) -> Response:
@@ -106,5 +81,5 @@ def _say_when_to_come_back(response: Response, problem: Problem | None) -> None:
 
 def _finished(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
-    response.vary.update(_VARY)
+    response.vary.update(looked_at())
     return response

@@ -22,9 +22,9 @@ from .gate import real_app
 from .ledger import Exhausted
 from .ledger import Standing
 from .ledger import Ticket
+from .marker import Binding
 from .policy import Policy
 from .session_state import cookie_size_with_marker
-from .session_state import read_nonce
 from .signals import attempts_exhausted
 from .signals import code_reused
 from .signals import reverification_failed
@@ -43,14 +43,29 @@ LONGEST_COOKIE = 4_000
 
 
 @dataclass(frozen=True, slots=True)
+class Success:
+    """A right code opened the gate.
+
+    :param marker: for a client that has to keep it itself.
+    """
+
+    code_type: str
+    marker: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One code, submitted by one person for one policy."""
+    """One code, submitted by one person for one policy.
+
+    :param standing: what had been revoked before the code was looked at.
+    """
 
     gate: Gate
     subject: Subject
     policy: Policy
+    standing: Standing
 
-    def run(self, typed: str) -> Verification:
+    def run(self, typed: str) -> Success:
         """Try the code as it was typed; on return the marker is in the session.
 
         :raises Rejection: not a code, used before, no room, or too many attempts.
@@ -58,17 +73,18 @@ class Attempt:
         :raises InvalidToken: the elevation was ended meanwhile.
         :raises LedgerUnavailable: nobody was asked.
         """
-        code, nonce = read_code(typed), read_nonce()
-        _check_room(self.policy.scope)
+        code, binding = read_code(typed), self.gate.elevation.binding(self.subject)
+        if binding.nonce is not None:
+            _check_room(self.policy.scope)
         try:
             ticket = self._reserve()
             verification = self._ask(ticket, code)
-            standing = self._settle(ticket, code, nonce)
+            self._settle(ticket, code, binding)
         except StepUpError as error:
             self._tell_of_failure(error)
             raise
-        self.gate.elevation.grant(
-            self.subject, "second_factor", self.policy.scope, standing
+        token = self.gate.elevation.grant(
+            self.subject, "second_factor", self.policy.scope, self.standing
         )
         reverification_succeeded.send(
             real_app(),
@@ -76,7 +92,7 @@ class Attempt:
             policy=self.policy,
             code_type=verification.code_type,
         )
-        return verification
+        return Success(verification.code_type, token)
 
     def _reserve(self) -> Ticket:
         # Before the verifier is asked: whoever tests first and counts later lets
@@ -104,11 +120,13 @@ class Attempt:
                 verifier_failed.send(real_app(), user_id=user_id, error=error)
             raise
 
-    def _settle(self, ticket: Ticket, code: str, nonce: str) -> Standing:
+    def _settle(self, ticket: Ticket, code: str, binding: Binding) -> None:
         user_id = self.subject.user_id
         digest = self.gate.signer.digest("used code", user_id, folded(code))
         try:
-            settlement = self.gate.ledger.settle(user_id, nonce, digest)
+            settlement = self.gate.ledger.settle(
+                user_id, binding.nonce or "", digest, binding.session_id
+            )
         except LedgerUnavailable as error:
             # The verifier has said yes, and so has spent the code if it was a
             # backup code: to say "try again" would not be the truth.
@@ -117,10 +135,8 @@ class Attempt:
             self._tell_if_exhausted(ticket)
             code_reused.send(real_app(), user_id=user_id)
             raise CodeAlreadyUsed("this code has opened once before")
-        standing = settlement.standing
-        if standing.session_revoked or standing.generation != ticket.generation:
+        if settlement.standing != self.standing:
             raise InvalidToken("the elevation was ended while the code was checked")
-        return standing
 
     def _refund(self, ticket: Ticket) -> None:
         try:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from flask import request
 from flask import url_for
 
-from .answer import is_our_host
+from .client import is_our_host
 from .errors import InvalidToken
 from .errors import TokenExpired
 from .gate import Gate
@@ -70,6 +70,10 @@ class Challenge:
         del value["policy"]["methods"]
         parts = gate.elevation.bind(subject).parts()
         return gate.signer.dumps("challenge", parts, value)
+
+    def led_back_to(self, page: str) -> Challenge:
+        """The same question, after which the person goes on from that page."""
+        return replace(self, path=page, came_from=page)
 
     def renewed(self) -> Challenge:
         """The same question, asked now.
@@ -133,12 +137,24 @@ def current_path() -> str:
 
 def referring_path() -> str:
     """The page of ours that led to the current request, else the front page."""
-    home = request.script_root + "/"
-    if not is_our_host(request.referrer or ""):
-        return home
-    referrer = urlsplit(request.referrer or "")
-    path = _local(referrer._replace(scheme="", netloc="", fragment="").geturl())
-    return home if path.startswith(url_for("stepup.prompt")) else path
+    return _path_of_ours(request.referrer) or _home()
+
+
+def htmx_path() -> str:
+    """The page of ours that a person looks at while HTMX asks for a part of it."""
+    return _path_of_ours(request.headers.get("HX-Current-URL")) or referring_path()
+
+
+def _path_of_ours(url: str | None) -> str | None:
+    if not url or not is_our_host(url):
+        return None
+    parts = urlsplit(url)._replace(scheme="", netloc="", fragment="")
+    path = _local(parts.geturl())
+    return None if path.startswith(url_for("stepup.prompt")) else path
+
+
+def _home() -> str:
+    return request.script_root + "/"
 
 
 def _local(path: str) -> str:

@@ -7,9 +7,9 @@ import time
 from functools import lru_cache
 from functools import partial
 
-from flask import has_request_context
-
 from . import session_state
+from .bearer import sent_markers
+from .client import is_bearer
 from .errors import InvalidToken
 from .ledger import Ledger
 from .ledger import Standing
@@ -18,6 +18,8 @@ from .marker import Marker
 from .marker import open_marker
 from .policy import Level
 from .policy import LEVELS
+from .proofs import FIRST
+from .proofs import SECOND
 from .signing import Signer
 from .subject import Subject
 
@@ -39,20 +41,20 @@ class Elevation:
         self._open = lru_cache(REMEMBERED_MARKERS)(partial(open_marker, signer))
         self._told_of_other_ledger = False
 
-    def marker(self, subject: Subject, scope: str) -> Marker | None:
+    def marker(self, binding: Binding, scope: str) -> Marker | None:
         """Return what was proved in this scope, however old or revoked it is."""
-        token = session_state.read_tokens().get(scope)
-        if not isinstance(token, str):
-            return None
-        try:
-            marker = self._open(token, self.binding(subject), scope)
-        except InvalidToken:
-            return None
-        return marker if self.is_ours(marker.ledger_id) else None
+        for token in _tokens_for(scope):
+            try:
+                marker = self._open(token, binding, scope)
+            except InvalidToken:
+                continue
+            if self.is_ours(marker.ledger_id):
+                return marker
+        return None
 
     def binding(self, subject: Subject) -> Binding:
         """Return what tokens of this person in this session are bound to."""
-        nonce = session_state.read_nonce()
+        nonce = None if is_bearer() else session_state.read_nonce()
         return Binding(subject.user_id, nonce, subject.session_id)
 
     def bind(self, subject: Subject) -> Binding:
@@ -62,6 +64,8 @@ class Elevation:
 
         :raises LedgerUnavailable: it cannot be known whether it is revoked.
         """
+        if is_bearer():
+            return self.binding(subject)
         nonce = session_state.read_nonce()
         if nonce and self._ledger.standing(subject.user_id, nonce).session_revoked:
             session_state.drop()
@@ -70,46 +74,75 @@ class Elevation:
 
     def grant(
         self, subject: Subject, level: Level, scope: str, standing: Standing
-    ) -> None:
+    ) -> str | None:
         """Stamp the factors of ``level`` as proved now, under what is revoked so far.
 
-        A factor proved earlier in this scope keeps its time, and markers of other
-        scopes stay as long as there is room.
+        A factor proved earlier in this scope keeps its time.
+
+        :returns: the marker's token for a client that has to keep it itself; None where
+            the session keeps it.
         """
-        markers = {
-            name: marker
-            for name in session_state.read_tokens()
-            if (marker := self.marker(subject, name))
-            and marker.generation == standing.generation
-        }
-        old = markers.pop(scope, None)
+        if not is_bearer():
+            session_state.ensure_nonce()
+        binding = self.binding(subject)
+        old = self.marker(binding, scope)
+        is_current = old and old.generation == standing.generation
+        before = old.proved_at if old and is_current else (None, None)
         now = int(time.time())
         first, second = (
-            now if place in LEVELS[level] else old.proved_at[place] if old else None
-            for place in (0, 1)
+            now if factor in LEVELS[level] else before[factor]
+            for factor in (FIRST, SECOND)
         )
-        newest_first = sorted(markers.items(), key=lambda item: -item[1].latest)
+        marker = Marker(self._ledger.id, standing.generation, (first, second))
+        if is_bearer():
+            return self._sealed(binding, scope, marker)
+        self._keep(binding, scope, marker)
+        return None
+
+    def _sealed(self, binding: Binding, scope: str, marker: Marker) -> str | None:
+        if binding.session_id is None:
+            log.error(
+                "no marker for user %r, whose bearer token names no session that could "
+                "bind it: have the subject_loader return a Subject with a session_id",
+                binding.user_id,
+            )
+            return None
+        return marker.seal(self._signer, binding, scope)
+
+    def _keep(self, binding: Binding, scope: str, marker: Marker) -> None:
+        """Put a marker into the session, where others stay as long as there is room."""
+        others = {
+            name: other
+            for name in session_state.read_tokens()
+            if name != scope
+            and (other := self.marker(binding, name))
+            and other.generation == marker.generation
+        }
+        newest_first = sorted(others.items(), key=lambda item: -item[1].latest)
         markers = dict(newest_first[: session_state.MOST_TOKENS - 1])
-        markers[scope] = Marker(self._ledger.id, standing.generation, (first, second))
-        session_state.ensure_nonce()
-        binding = self.binding(subject)
+        markers[scope] = marker
         session_state.write_tokens(
             {name: m.seal(self._signer, binding, name) for name, m in markers.items()}
         )
 
-    def forget(self) -> bool:
-        """End this session's elevation in every copy of its cookie.
+    def forget(self, subject: Subject | None) -> bool:
+        """End this session's elevation in every copy of its cookie and token.
 
+        :param subject: who is asking, if anybody still is. What claims and bearer
+            tokens prove ends in the session at the identity provider that they name.
         :returns: whether there was anything to end.
         :raises LedgerUnavailable: this browser's session is cleared all the same, but
             an old copy of its cookie may still open the gate.
         """
-        if not has_request_context():
-            return False
         nonces = {session_state.drop(), session_state.nonce_as_sent()} - {""}
         for nonce in nonces:
             self._ledger.revoke_session(nonce)
-        return bool(nonces)
+        if subject is None or subject.session_id is None:
+            return bool(nonces)
+        proves_without_nonce = is_bearer() or subject.factor_ages is not None
+        if proves_without_nonce:
+            self._ledger.revoke_user(subject.user_id, subject.session_id)
+        return bool(nonces) or proves_without_nonce
 
     def is_ours(self, ledger_id: str) -> bool:
         """Whether a token was made with our ledger; if not, a developer is told.
@@ -125,3 +158,11 @@ class Elevation:
                 "one (memory:// is private to each process)"
             )
         return ledger_id == self._ledger.id
+
+
+def _tokens_for(scope: str) -> list[str]:
+    # A bearer of a token is not a browser: whatever its session holds is not looked at.
+    if is_bearer():
+        return sent_markers()
+    token = session_state.read_tokens().get(scope)
+    return [token] if isinstance(token, str) else []

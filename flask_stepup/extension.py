@@ -21,6 +21,7 @@ from .gate import Gate
 from .guard import enforce
 from .guard import protect
 from .ledger import open_ledger
+from .loaders import loader_finder
 from .policy import Level
 from .policy import LEVELS
 from .prompt import prompt_blueprint
@@ -29,6 +30,8 @@ from .settings import Settings
 from .settings import signing_keys
 from .signing import Signer
 from .subject import checked_loader
+from .subject import load_subject
+from .subject import Subject
 from .subject import SubjectLoader
 from .verification import Verifier
 from .verifiers import as_verifier
@@ -44,7 +47,8 @@ class StepUp:
     :param verifier: in place of Clerk: a :class:`~flask_stepup.Verifier`, or a
         function ``(user_id, code) -> Verification``.
     :param subject_loader: returns who is signed in: a :class:`~flask_stepup.Subject`,
-        a user id, or None for nobody. Without it Flask-Login is asked.
+        a user id, or None for nobody. Without it a session token of Clerk's tells,
+        where its keys are configured, or Flask-Login.
     :raises ConfigurationError: the app cannot be served; the message names the mend.
     """
 
@@ -79,7 +83,7 @@ class StepUp:
             ledger=open_ledger(
                 settings.storage_uri, settings.storage_timeout, app.instance_path
             ),
-            find_loader=lambda: self._subject_loader,
+            find_loader=loader_finder(app, settings, lambda: self._subject_loader),
         )
         app.register_blueprint(prompt_blueprint(), url_prefix=settings.url_prefix)
         app.jinja_env.globals.setdefault("is_reverified", self.is_reverified)
@@ -128,7 +132,7 @@ class StepUp:
         gate = current_gate()
         try:
             policy = demand.policy(gate.settings.preset)
-            return gate.shortfall(policy, gate.subject()) is None
+            return gate.assess(policy, gate.subject()).shortfall is None
         except Refusal:
             return False
 
@@ -146,9 +150,15 @@ class StepUp:
         """
         protect(blueprint, Demand(preset, **demands))
 
-    def grant(self, level: Level = "second_factor", scope: str = "") -> None:
+    def subject(self) -> Subject | None:
+        """Return who is signed in, None for nobody, as the guard sees it."""
+        return load_subject(current_gate().find_loader())
+
+    def grant(self, level: Level = "second_factor", scope: str = "") -> str | None:
         """Stamp a factor that the app itself has just checked, as at sign-in.
 
+        :returns: the marker for a client that came with a bearer token, which has to
+            send it as ``Stepup-Marker``; None where the session keeps it.
         :raises ConfigurationError: there is no such level.
         :raises Refusal: nobody is signed in, or the ledger cannot answer.
         """
@@ -156,7 +166,7 @@ class StepUp:
             raise ConfigurationError(
                 f"{level!r} is not a level: use one of {[*LEVELS]}"
             )
-        current_gate().grant(level, scope)
+        return current_gate().grant(level, scope)
 
     def forget(self) -> None:
         """End this session's elevation, in every copy of its cookie.

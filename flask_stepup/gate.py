@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
 
 from flask import current_app
 from flask import Flask
+from flask import has_request_context
 from werkzeug.exceptions import Forbidden
 
-from . import session_state
+from .assessment import assess
+from .assessment import Assessment
 from .elevation import Elevation
 from .errors import ConfigurationError
 from .errors import ImpersonationRefused
@@ -20,10 +21,9 @@ from .errors import Refusal
 from .errors import Unauthenticated
 from .ledger import Ledger
 from .ledger import Standing
-from .marker import Marker
+from .marker import Binding
 from .policy import Cause
 from .policy import Level
-from .policy import LEVELS
 from .policy import Policy
 from .policy import Shortfall
 from .settings import Settings
@@ -31,6 +31,7 @@ from .signals import elevation_revoked
 from .signals import reverification_required
 from .signing import Signer
 from .subject import load_subject
+from .subject import RemembersExpired
 from .subject import Subject
 from .subject import SubjectLoader
 from .verification import Verifier
@@ -75,13 +76,18 @@ class Gate:
     def __post_init__(self) -> None:
         self.elevation = Elevation(self.signer, self.ledger)
 
-    def subject(self) -> Subject:
+    def subject(self, *, expired_for: float = 0) -> Subject:
         """Return who is asking.
 
+        :param expired_for: seconds since the proof of who it is may have expired, where
+            the loader remembers.
         :raises Unauthenticated: nobody is signed in.
         :raises ImpersonationRefused: somebody is, in another person's name.
         """
-        subject = load_subject(self.find_loader())
+        loader = self.find_loader()
+        subject = load_subject(loader)
+        if subject is None and expired_for and isinstance(loader, RemembersExpired):
+            subject = loader.expired(expired_for)
         if subject is None:
             raise Unauthenticated
         if subject.impersonated and not self.settings.allow_impersonation:
@@ -94,7 +100,7 @@ class Gate:
         :raises Refusal: what to answer instead.
         """
         subject = self.subject()
-        shortfall = self.shortfall(policy, subject)
+        shortfall = self.assess(policy, subject).shortfall
         if shortfall:
             reverification_required.send(
                 real_app(),
@@ -104,44 +110,36 @@ class Gate:
             )
             raise ReverificationRequired(policy, shortfall, subject)
 
-    def shortfall(self, policy: Policy, subject: Subject) -> Shortfall | None:
-        """Return what the policy lacks, None when it is met. One ledger look-up.
+    def assess(self, policy: Policy, subject: Subject) -> Assessment:
+        """Return whether the policy is met, and by what. One ledger look-up.
 
         :raises LedgerUnavailable: it cannot be known.
         """
-        standing = self.standing(subject)
-        marker = self.elevation.marker(subject, policy.scope)
-        first = LEVELS[policy.level][0]
-        if standing.session_revoked:
-            return Shortfall(first, "revoked")
-        if marker is None:
-            return Shortfall(first, "missing")
-        if marker.generation != standing.generation:
-            return Shortfall(first, "revoked")
-        leeway, now = self.settings.clock_leeway, time.time()
-        if marker.latest - now > leeway:
-            _tell_of_future(marker, now)
-        return policy.shortfall(marker.proved_at, now, leeway)
+        binding = self.elevation.binding(subject)
+        standing = self._standing(binding)
+        marker = self.elevation.marker(binding, policy.scope)
+        return assess(policy, subject, marker, standing, self.settings)
 
     def standing(self, subject: Subject) -> Standing:
         """Return what has been revoked for this person and session.
 
         :raises LedgerUnavailable: it cannot be known.
         """
-        return self.ledger.standing(subject.user_id, session_state.read_nonce())
+        return self._standing(self.elevation.binding(subject))
 
-    def grant(self, level: Level, scope: str) -> None:
+    def grant(self, level: Level, scope: str) -> str | None:
         """Stamp factors that the app itself has just checked.
 
+        :returns: as :meth:`Elevation.grant` does.
         :raises Refusal: nobody is signed in, or the ledger cannot answer.
         """
         subject = self.subject()
         self.elevation.bind(subject)
-        self.elevation.grant(subject, level, scope, self.standing(subject))
+        return self.elevation.grant(subject, level, scope, self.standing(subject))
 
     def forget(self) -> None:
         """End this session's elevation; see :meth:`Elevation.forget`."""
-        if self.elevation.forget():
+        if has_request_context() and self.elevation.forget(self._leaving()):
             elevation_revoked.send(real_app(), user_id=None)
 
     def revoke(self, user_id: str | int) -> None:
@@ -159,6 +157,19 @@ class Gate:
         :raises LedgerUnavailable: it has not been lifted.
         """
         self.ledger.clear(Subject(user_id).user_id)
+
+    def _standing(self, binding: Binding) -> Standing:
+        nonce = binding.nonce or ""
+        return self.ledger.standing(binding.user_id, nonce, binding.session_id)
+
+    def _leaving(self) -> Subject | None:
+        try:
+            return load_subject(self.find_loader())
+        except Exception as error:
+            # The app has signed the person out by now, for which its loader may not be
+            # made. That must not keep anybody from leaving.
+            log.info("nobody to forget but a session: %s", type(error).__name__)
+            return None
 
 
 def real_app() -> Flask:
@@ -178,10 +189,3 @@ def current_gate() -> Gate:
             "this app has no StepUp: call StepUp(app), or stepup.init_app(app)"
         )
     return gate
-
-
-def _tell_of_future(marker: Marker, now: float) -> None:
-    log.error(
-        "a marker was refused that lies %d s in the future: set your hosts' clocks",
-        marker.latest - now,
-    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .errors import InvalidToken
 from .ledger import LEDGER_ID_LENGTH
+from .proofs import Proofs
 from .signing import Signer
 
 
@@ -13,12 +14,12 @@ from .signing import Signer
 class Binding:
     """What every marker and challenge is bound to, computed anew for each request.
 
-    :param nonce: of the session in this browser.
+    :param nonce: of the session in this browser; None for a client that keeps none.
     :param session_id: the identity provider's session, where there is one.
     """
 
     user_id: str
-    nonce: str
+    nonce: str | None
     session_id: str | None = None
 
     def parts(self, *more: str) -> tuple[str | None, ...]:
@@ -39,6 +40,11 @@ class Marker:
     ledger_id: str
     generation: str
     proved_at: tuple[int | None, int | None]
+
+    @property
+    def proofs(self) -> Proofs:
+        """What it proves; a factor that is not in it was not proved."""
+        return Proofs(*self.proved_at)
 
     @property
     def latest(self) -> int:

@@ -1,24 +1,26 @@
-"""What a route demands, and whether given factor ages meet it: pure functions."""
+"""What a route demands, and whether given proofs meet it: pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 from typing import NamedTuple
 
 from .errors import ConfigurationError
+from .proofs import FIRST
+from .proofs import Proofs
+from .proofs import SECOND
 
 Level = Literal["first_factor", "second_factor", "multi_factor"]
 Cause = Literal["missing", "expired", "revoked"]
 
-#: Which factors, by their place in a marker, each level asks for.
+#: Which factors each level asks for.
 LEVELS: dict[str, tuple[int, ...]] = {
-    "first_factor": (0,),
-    "second_factor": (1,),
-    "multi_factor": (0, 1),
+    "first_factor": (FIRST,),
+    "second_factor": (SECOND,),
+    "multi_factor": (FIRST, SECOND),
 }
 #: The longest that any proof may serve, in seconds.
 LONGEST_MAX_AGE = 86_400
@@ -28,10 +30,17 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Shortfall(NamedTuple):
-    """Which factor (0 or 1) is the first that a policy lacks, and why."""
+    """What a policy lacks.
+
+    :param factor: the first that is lacking, 0 or 1.
+    :param cause: why it is.
+    :param code_helps: whether a code, which proves the second factor, brings the policy
+        nearer.
+    """
 
     factor: int
     cause: Cause
+    code_helps: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +86,50 @@ class Policy:
             ("GET" if method == "HEAD" else method) in self.methods
         )
 
-    def shortfall(
-        self, proved_at: Sequence[int | None], now: float, leeway: float
-    ) -> Shortfall | None:
-        """Return what these proofs lack for the policy to be met, None when it is.
+    @property
+    def is_claimable(self) -> bool:
+        """Whether an identity provider's claim can meet it.
 
-        :param proved_at: when the first and second factor were proved, in seconds
-            since the epoch; None where that factor was not.
+        What a claim proves, it proves for everything: it opens no scope.
         """
-        for factor in LEVELS[self.level]:
-            at = proved_at[factor]
-            if at is None:
-                return Shortfall(factor, "missing")
-            if not is_current(now - at, self.max_age, leeway):
-                return Shortfall(factor, "expired")
-        return None
+        return not self.scope
 
-    def expires_in(self, proved_at: Sequence[int | None], now: float) -> int:
+    def shortfall(self, proofs: Proofs, now: float, leeway: float) -> Shortfall | None:
+        """Return what these proofs lack for the policy to be met, None when it is."""
+        lacking = [
+            (factor, cause)
+            for factor in self._counting(proofs)
+            if (cause := self._cause(proofs[factor], now, leeway))
+        ]
+        if not lacking:
+            return None
+        code_helps = SECOND in LEVELS[self.level] and bool(
+            self._cause(proofs.second, now, leeway)
+        )
+        return Shortfall(*lacking[0], code_helps)
+
+    def verified_at(self, proofs: Proofs) -> float | None:
+        """Return since when these proofs may have met the policy, if they ever did."""
+        times = [proofs[factor] for factor in self._counting(proofs)]
+        return None if None in times else min(at for at in times if at is not None)
+
+    def expires_in(self, proofs: Proofs, now: float) -> int:
         """Return for how many seconds these proofs still meet the policy."""
-        eldest = min(proved_at[factor] or 0 for factor in LEVELS[self.level])
-        return max(0, int(eldest + self.max_age - now))
+        verified_at = self.verified_at(proofs)
+        if verified_at is None:
+            return 0
+        return max(0, int(verified_at + self.max_age - now))
+
+    def _counting(self, proofs: Proofs) -> tuple[int, ...]:
+        """The factors whose proofs count for this policy."""
+        if proofs.first_stands_in:
+            return (FIRST,)
+        return LEVELS[self.level]
+
+    def _cause(self, at: float | None, now: float, leeway: float) -> Cause | None:
+        if at is None:
+            return "missing"
+        return None if is_current(now - at, self.max_age, leeway) else "expired"
 
 
 def is_current(age: float, max_age: float, leeway: float) -> bool:

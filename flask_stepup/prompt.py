@@ -10,15 +10,19 @@ from flask import Blueprint
 from flask import request
 from flask import Response
 
-from .answer import is_page
 from .answer import json_answer
 from .answer import problem_answer
 from .answer import problem_json
 from .answer import redirect
+from .assessment import Assessment
 from .attempt import Attempt
+from .attempt import Success
 from .challenge import Challenge
 from .challenge import check_age
 from .challenge import open_challenge
+from .client import is_bearer
+from .client import is_htmx
+from .client import is_page
 from .errors import InvalidToken
 from .errors import LedgerUnavailable
 from .errors import Refusal
@@ -28,19 +32,23 @@ from .errors import TokenExpired
 from .errors import VerifierError
 from .gate import current_gate
 from .gate import Gate
+from .policy import Policy
 from .problem import problem_of
+from .proofs import Proofs
 from .refusal import answer_refusal
 from .refusal import prompt_page
+from .status import status
 from .subject import Subject
 
 
 def prompt_blueprint() -> Blueprint:
-    """Return the blueprint ``stepup``: prompt, verify and the style sheet."""
+    """Return the blueprint ``stepup``: prompt, verify, status and the style sheet."""
     blueprint = Blueprint(
         "stepup", __name__, template_folder="templates", static_folder="static"
     )
     blueprint.add_url_rule("/", view_func=prompt, methods=["GET"])
     blueprint.add_url_rule("/", view_func=verify, methods=["POST"])
+    blueprint.add_url_rule("/status", view_func=status, methods=["GET"])
     return blueprint
 
 
@@ -51,7 +59,7 @@ def prompt() -> Response:
     try:
         subject = gate.subject()
         challenge = open_challenge(gate, subject, token)
-        if _is_met(gate, subject, challenge):
+        if _assess(gate, subject, challenge).shortfall is None:
             return redirect(challenge.way_back)
         return prompt_page(*_kept_open(gate, subject, challenge, token))
     except Refusal as refusal:
@@ -64,15 +72,19 @@ def verify() -> Response:
     """Try a code, and on success send the person on."""
     gate = current_gate()
     token, typed = _submitted()
-    code_type = None
+    success = None
     try:
-        subject = gate.subject()
+        # A session token of Clerk's lives for a minute, and the prompt does not renew
+        # it. What an expired one says of a person is believed here alone, where the
+        # challenge says the same and a code is asked for.
+        subject = gate.subject(expired_for=gate.settings.challenge_max_age)
         challenge = open_challenge(gate, subject, token)
-        if not _is_met(gate, subject, challenge):
+        assessment = _assess(gate, subject, challenge)
+        if assessment.shortfall:
             try:
                 check_age(gate, challenge)
-                attempt = Attempt(gate, subject, challenge.policy)
-                code_type = attempt.run(typed).code_type
+                attempt = Attempt(gate, subject, challenge.policy, assessment.standing)
+                success = attempt.run(typed)
             except (LedgerUnavailable, Rejection, TokenExpired, VerifierError) as error:
                 return _ask_again(error, *_kept_open(gate, subject, challenge, token))
     except (InvalidToken, Refusal) as error:
@@ -82,20 +94,19 @@ def verify() -> Response:
             return answer_refusal(error)
         return problem_answer(problem_of(error))
     if _wants_json():
-        return json_answer(_success(gate, subject, challenge, code_type))
+        return json_answer(_told(challenge.policy, assessment, success))
     return redirect(challenge.way_back)
 
 
-def _is_met(gate: Gate, subject: Subject, challenge: Challenge) -> bool:
-    """Whether no code is needed any more.
+def _assess(gate: Gate, subject: Subject, challenge: Challenge) -> Assessment:
+    """Return whether a code is needed any more.
 
     :raises InvalidToken: the session has ended since, and its questions with it.
     """
-    shortfall = gate.shortfall(challenge.policy, subject)
-    revoked = shortfall is not None and shortfall.cause == "revoked"
-    if revoked and gate.standing(subject).session_revoked:
+    assessment = gate.assess(challenge.policy, subject)
+    if assessment.shortfall and assessment.standing.session_revoked:
         raise InvalidToken("the session was ended after the challenge was made")
-    return shortfall is None
+    return assessment
 
 
 def _ask_again(error: StepUpError, challenge: Challenge, token: str) -> Response:
@@ -119,13 +130,20 @@ def _kept_open(
     return challenge, token
 
 
-def _success(
-    gate: Gate, subject: Subject, challenge: Challenge, code_type: str | None
+def _told(
+    policy: Policy, assessment: Assessment, success: Success | None
 ) -> dict[str, Any]:
-    policy = challenge.policy
-    marker = gate.elevation.marker(subject, policy.scope)
-    expires_in = policy.expires_in(marker.proved_at, time.time()) if marker else 0
-    return {"verified": True, "code_type": code_type, "expires_in": expires_in}
+    """What a program gets for a right code, and where none was needed."""
+    now, proofs = time.time(), assessment.proofs
+    told: dict[str, Any] = {"verified": True, "code_type": None}
+    if success:
+        told["code_type"] = success.code_type
+        if success.marker or not is_bearer():
+            proofs = proofs.or_fresher(Proofs(second=now))
+    told["expires_in"] = policy.expires_in(proofs, now)
+    if success and success.marker:
+        told["marker"] = success.marker
+    return told
 
 
 def _submitted() -> tuple[str, str]:
@@ -146,4 +164,4 @@ def _submitted() -> tuple[str, str]:
 
 
 def _wants_json() -> bool:
-    return request.is_json or not is_page()
+    return request.is_json or is_htmx() or is_bearer() or not is_page()

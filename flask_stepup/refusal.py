@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import current_app
 from flask import Flask
@@ -14,29 +12,37 @@ from flask import make_response
 from flask import request
 from flask import Response
 from flask import url_for
-from werkzeug.exceptions import HTTPException
 
-from .answer import is_cross_site
-from .answer import is_page
+from .answer import leading_htmx
 from .answer import not_stored
 from .answer import page
 from .answer import problem_answer
 from .answer import problem_json
 from .answer import redirect
 from .challenge import Challenge
-from .challenge import current_path
+from .challenge import htmx_path
 from .challenge import new_challenge
-from .challenge import referring_path
 from .challenge import SAFE_METHODS
+from .client import is_bearer
+from .client import is_cross_site
+from .client import is_htmx
+from .client import is_page
 from .errors import ImpersonationRefused
 from .errors import LedgerUnavailable
 from .errors import Refusal
 from .errors import Unauthenticated
 from .gate import current_gate
 from .gate import ReverificationRequired
-from .policy import Policy
 from .problem import Problem
 from .problem import problem_of
+from .proofs import FIRST
+from .sign_in import ask_to_sign_in
+from .sign_in import sign_in_again
+from .sign_in import sign_in_again_by_htmx
+from .sign_in import tell_of_old_sign_in
+from .unmet import challenge_bearer
+from .unmet import challenge_json
+from .unmet import unmet_problem
 
 log = logging.getLogger("flask_stepup")
 
@@ -76,8 +82,8 @@ def render_refusal(refusal: Refusal) -> Response:
     try:
         if isinstance(refusal, ReverificationRequired):
             return _ask(refusal)
-        if isinstance(refusal, Unauthenticated) and is_page():
-            return _sign_in()
+        if isinstance(refusal, Unauthenticated):
+            return ask_to_sign_in()
     except LedgerUnavailable as unavailable:
         refusal = unavailable
     if isinstance(refusal, LedgerUnavailable):
@@ -92,72 +98,47 @@ def prompt_page(
     return page("stepup/prompt.html", status, problem, challenge=challenge, token=token)
 
 
-def required_problem(required: ReverificationRequired) -> Problem:
-    """Return an unmet policy as a problem for JSON clients."""
-    policy = required.policy
-    return Problem(
-        "reverification_required",
-        403,
-        "Reverification required",
-        "Confirm with a code from your authenticator app that it is you.",
-        {"cause": required.cause, "policy": _as_json(policy)},
-    )
-
-
 def _ask(required: ReverificationRequired) -> Response:
-    if required.shortfall.factor == 0:
-        return _ask_to_sign_in_again(required)
+    """Choose the answer: the first that fits."""
+    # The prompt proves the second factor only.
+    needs_sign_in = required.shortfall.factor == FIRST
+    if needs_sign_in:
+        tell_of_old_sign_in(required)
+    if is_htmx():
+        ask = sign_in_again_by_htmx if needs_sign_in else _ask_by_htmx
+    elif is_bearer():
+        ask = challenge_bearer
+    elif not is_page():
+        ask = challenge_json
+    else:
+        ask = sign_in_again if needs_sign_in else _ask_by_page
+    return ask(required)
+
+
+def _ask_by_page(required: ReverificationRequired) -> Response:
     gate = current_gate()
-    as_page = is_page()
-    if as_page and request.method not in SAFE_METHODS and is_cross_site():
+    if request.method not in SAFE_METHODS and is_cross_site():
         # A form on another site must not have us put our prompt under its data.
-        return problem_answer(required_problem(required))
+        return problem_answer(unmet_problem(required))
     challenge = new_challenge(gate, required)
     token = challenge.seal(gate, required.subject)
-    if not as_page:
-        verify_url = url_for("stepup.verify")
-        problem = required_problem(required)
-        return problem_json(problem.plus(challenge=token, verify_url=verify_url))
     url = url_for("stepup.prompt", challenge=token)
     if challenge.repeats_itself and len(url) <= LONGEST_URL:
         return redirect(url)
     return prompt_page(challenge, token, status=403)
 
 
-def _ask_to_sign_in_again(required: ReverificationRequired) -> Response:
-    # The prompt proves the second factor only.
-    log.warning(
-        "user %r has to sign in again: the first factor is %s. An app whose policies "
-        "ask for it calls stepup.grant('first_factor') when somebody signs in",
-        required.subject.user_id,
-        required.cause,
-    )
-    if is_page() and current_gate().settings.login_url:
-        return _sign_in()
-    return problem_answer(
-        replace(
-            required_problem(required),
-            title="Please sign in again",
-            detail="This needs a sign-in that is more recent than yours.",
-        )
-    )
-
-
-def _sign_in() -> Response:
-    login_url = current_gate().settings.login_url
-    if login_url:
-        safe = request.method in SAFE_METHODS
-        next_page = urlencode({"next": current_path() if safe else referring_path()})
-        return redirect(f"{login_url}{'&' if '?' in login_url else '?'}{next_page}")
-    login_manager: Any = getattr(current_app, "login_manager", None)
-    if login_manager and not current_gate().find_loader():
-        try:
-            return make_response(login_manager.unauthorized())
-        except HTTPException as error:
-            # Without a login view it aborts. We may be called as an error handler
-            # ourselves, and Flask asks no other one for what a handler raises.
-            return make_response(current_app.handle_http_exception(error))
-    return problem_answer(problem_of(Unauthenticated()))
+def _ask_by_htmx(required: ReverificationRequired) -> Response:
+    """Have HTMX leave the page for the prompt, which leads back to it."""
+    gate, page = current_gate(), htmx_path()
+    challenge = new_challenge(gate, required)
+    # A page whose address is too long for the prompt's is found again by less of it.
+    for way_back in (page, page.partition("?")[0], request.script_root + "/"):
+        token = challenge.led_back_to(way_back).seal(gate, required.subject)
+        url = url_for("stepup.prompt", challenge=token)
+        if len(url) <= LONGEST_URL:
+            break
+    return leading_htmx(problem_json(unmet_problem(required)), url)
 
 
 def _own_handler(kind: type[Refusal]) -> Callable[[Any], Any] | None:
@@ -167,12 +148,3 @@ def _own_handler(kind: type[Refusal]) -> Callable[[Any], Any] | None:
         if handler and handler is not render_refusal:
             return handler
     return None
-
-
-def _as_json(policy: Policy) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "level": policy.level,
-        "max_age": policy.max_age,
-        "scope": policy.scope,
-    }
-    return facts | {"reason": policy.reason} if policy.reason else facts

@@ -1,4 +1,4 @@
-"""Who is asking: what your callable says, or Flask-Login's current user."""
+"""Who is asking: a subject, from a callable or from Flask-Login's current user."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any
+from typing import Protocol
+from typing import runtime_checkable
 from typing import TypeVar
 
 from flask import current_app
@@ -55,6 +57,20 @@ class Subject:
 #: What a subject loader may return; None is nobody.
 Loaded = Subject | str | int | None
 SubjectLoader = Callable[[], Loaded]
+
+
+@runtime_checkable
+class RemembersExpired(Protocol):
+    """A subject loader whose proof of who is asking expires while a prompt is open."""
+
+    def expired(self, max_age: float) -> Subject | None:
+        """Return whom an expired proof names, none older than ``max_age`` seconds.
+
+        Such a subject has no factor ages: only who it was is believed.
+        """
+        ...
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -97,7 +113,8 @@ def _flask_login_subject() -> Subject | None:
     if not hasattr(current_app, "login_manager"):
         raise ConfigurationError(
             "nobody can tell who is signed in: pass subject_loader= to StepUp, "
-            "register one with @stepup.subject_loader, or set Flask-Login up"
+            "register one with @stepup.subject_loader, set Flask-Login up, or have the "
+            "session tokens of Clerk read by setting STEPUP_CLERK_JWT_KEY"
         )
     from flask_login import current_user
 

@@ -14,13 +14,15 @@ PACKAGE = Path(flask_stepup.__file__).parent
 #: From the ground up. A part imports from layers below its own, and a folder is one
 #: part: what is in it may import what is in it, without a cycle.
 LAYERS = [
-    ["errors", "signals"],
+    ["errors", "signals", "proofs", "client"],
     ["policy", "verification", "signing", "session_state"],
-    ["demand", "ledger", "clerk", "subject", "problem"],
-    ["settings", "marker", "verifiers", "answer"],
-    ["elevation"],
-    ["gate"],
-    ["attempt", "challenge", "companions"],
+    ["demand", "ledger", "clerk", "subject", "problem", "bearer"],
+    ["settings", "marker", "verifiers", "answer", "session_token"],
+    ["elevation", "assessment", "clerk_session"],
+    ["gate", "loaders"],
+    ["attempt", "challenge", "companions", "status"],
+    ["unmet"],
+    ["sign_in"],
     ["refusal"],
     ["guard", "prompt"],
     ["sandbox"],
@@ -37,11 +39,14 @@ IMPORTERS = {
     "flask_login": {"subject"},
     "click": {"cli"},
     "pyotp": {"sandbox"},
+    "jwt": {"session_token", "sandbox"},
+    "cryptography": {"sandbox"},
     "segno": {"cli"},
 }
 OUR_GROUND = {"flask", "werkzeug", "flask_stepup", "_typeshed"}
-OPTIONAL = {"flask_login", "pyotp", "segno", "jwt", "redis"}
+OPTIONAL = {"flask_login", "pyotp", "segno", "jwt", "cryptography", "redis"}
 WITHOUT_FLASK = {
+    "proofs",
     "policy",
     "demand",
     "signing",

@@ -231,13 +231,17 @@ def test_a_verifier_without_length_is_asked_all_the_same(codes: Codes) -> None:
     assert empty.asked == [("alice", "right")]
 
 
-def test_without_loader_and_flask_login_the_error_names_both(codes: Codes) -> None:
+def test_without_anybody_to_tell_who_it_is_the_error_names_the_ways(
+    codes: Codes,
+) -> None:
     """Nobody can tell who is signed in, and the error says how to."""
-    app = configured(TESTING=True)
+    app = configured(TESTING=True, STEPUP_CLERK_SECRET_KEY=None)
     StepUp(app, verifier=codes)
     app.add_url_rule("/", view_func=require_reverification(lambda: "in"))
 
-    with pytest.raises(ConfigurationError, match=r"subject_loader.*Flask-Login"):
+    with pytest.raises(
+        ConfigurationError, match=r"subject_loader.*Flask-Login.*JWT_KEY"
+    ):
         Person(app).open("/")
 
 

@@ -17,6 +17,7 @@ from flask_stepup.policy import is_current
 from flask_stepup.policy import LEVELS
 from flask_stepup.policy import Policy
 from flask_stepup.policy import Shortfall
+from flask_stepup.proofs import Proofs
 
 NOW = 1_800_000_000
 LEEWAY = 10
@@ -271,7 +272,7 @@ def test_freshness_is_absolute(age: float, current: bool) -> None:
     """A proof serves while -leeway <= age < max_age, at each boundary."""
     assert is_current(age, 600, LEEWAY) is current
     if math.isfinite(age):
-        shortfall = Policy(max_age=600).shortfall((None, 0), age, LEEWAY)
+        shortfall = Policy(max_age=600).shortfall(Proofs(None, 0), age, LEEWAY)
         assert (shortfall is None) is current
 
 
@@ -283,11 +284,12 @@ def test_without_leeway_the_future_is_refused() -> None:
 
 def expected(level: str, proofs: tuple[str, str]) -> Shortfall | None:
     """Say what is lacking, factor by factor, in the words of the contract."""
+    code_helps = level != "first_factor" and proofs[1] not in MET
     for factor in LEVELS[level]:
         if proofs[factor] == "none":
-            return Shortfall(factor, "missing")
+            return Shortfall(factor, "missing", code_helps)
         if proofs[factor] not in MET:
-            return Shortfall(factor, "expired")
+            return Shortfall(factor, "expired", code_helps)
     return None
 
 
@@ -297,7 +299,7 @@ def expected(level: str, proofs: tuple[str, str]) -> Shortfall | None:
 def test_what_is_lacking(level: Any, first: str, second: str) -> None:
     """A level looks at its own factors alone, and names the first that is lacking."""
     policy = Policy(level, 600)
-    lacking = policy.shortfall((PROOFS[first], PROOFS[second]), NOW, LEEWAY)
+    lacking = policy.shortfall(Proofs(PROOFS[first], PROOFS[second]), NOW, LEEWAY)
     assert lacking == expected(level, (first, second))
 
 
@@ -305,31 +307,31 @@ def test_what_is_lacking(level: Any, first: str, second: str) -> None:
     ("level", "proofs", "lacking"),
     [
         ("first_factor", ("fresh", "none"), None),
-        ("first_factor", ("none", "fresh"), (0, "missing")),
-        ("first_factor", ("expired", "fresh"), (0, "expired")),
+        ("first_factor", ("none", "none"), (0, "missing", False)),
+        ("first_factor", ("expired", "fresh"), (0, "expired", False)),
         ("second_factor", ("none", "fresh"), None),
-        ("second_factor", ("fresh", "none"), (1, "missing")),
-        ("second_factor", ("fresh", "expired"), (1, "expired")),
-        ("second_factor", ("fresh", "future"), (1, "expired")),
+        ("second_factor", ("fresh", "none"), (1, "missing", True)),
+        ("second_factor", ("fresh", "expired"), (1, "expired", True)),
+        ("second_factor", ("fresh", "future"), (1, "expired", True)),
         ("multi_factor", ("fresh", "fresh"), None),
-        ("multi_factor", ("fresh", "none"), (1, "missing")),
-        ("multi_factor", ("none", "fresh"), (0, "missing")),
-        ("multi_factor", ("none", "none"), (0, "missing")),
-        ("multi_factor", ("expired", "none"), (0, "expired")),
-        ("multi_factor", ("fresh", "future"), (1, "expired")),
+        ("multi_factor", ("fresh", "none"), (1, "missing", True)),
+        ("multi_factor", ("none", "fresh"), (0, "missing", False)),
+        ("multi_factor", ("none", "none"), (0, "missing", True)),
+        ("multi_factor", ("expired", "none"), (0, "expired", True)),
+        ("multi_factor", ("fresh", "future"), (1, "expired", True)),
     ],
 )
 def test_what_is_lacking_by_example(
     level: Any, proofs: tuple[str, str], lacking: Any
 ) -> None:
-    """Both factors count for multi_factor, and for the other levels their own."""
+    """Both factors count for multi_factor; a code helps where the second is lacking."""
     first, second = (PROOFS[proof] for proof in proofs)
-    assert Policy(level, 600).shortfall((first, second), NOW, LEEWAY) == lacking
+    assert Policy(level, 600).shortfall(Proofs(first, second), NOW, LEEWAY) == lacking
 
 
 def test_time_0_is_a_time() -> None:
     """A factor proved at the epoch is expired, not missing: only None is missing."""
-    assert Policy().shortfall((None, 0), NOW, LEEWAY) == (1, "expired")
+    assert Policy().shortfall(Proofs(None, 0), NOW, LEEWAY) == (1, "expired", True)
 
 
 @pytest.mark.parametrize(
@@ -353,10 +355,10 @@ def test_expires_in(
     level: Any, proved_at: tuple[int | None, int | None], seconds: int
 ) -> None:
     """Proofs meet a policy as long as the eldest that it needs is fresh."""
-    assert Policy(level, 600).expires_in(proved_at, NOW) == seconds
+    assert Policy(level, 600).expires_in(Proofs(*proved_at), NOW) == seconds
 
 
 def test_expires_in_never_promises_too_much() -> None:
     """A part of a second that is left is not rounded up."""
-    assert Policy(max_age=600).expires_in((None, NOW), NOW + 0.5) == 599
-    assert Policy(max_age=600).expires_in((None, NOW), NOW + 599.5) == 0
+    assert Policy(max_age=600).expires_in(Proofs(None, NOW), NOW + 0.5) == 599
+    assert Policy(max_age=600).expires_in(Proofs(None, NOW), NOW + 599.5) == 0

@@ -1,6 +1,9 @@
-"""Clerk's backend API, as far as it is needed to check a code."""
+"""Clerk's backend API, as far as it is needed: for codes, and for session tokens."""
 
 from __future__ import annotations
 
 from .backend_api import API_URL as API_URL
 from .backend_api import ClerkBackendAPI as ClerkBackendAPI
+from .pem import checked_pem as checked_pem
+from .pem import not_usable as not_usable
+from .published_keys import PublishedKeys as PublishedKeys

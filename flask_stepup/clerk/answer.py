@@ -32,6 +32,7 @@ _BY_STATUS: dict[int, tuple[type[VerifierError], str]] = {
     422: (IncorrectCode, "the code is wrong"),
     429: (VerifierUnavailable, "the backend API asks to slow down"),
 }
+_UNEXPECTED = (VerifierUnavailable, "the backend API gave an unexpected answer")
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -83,8 +84,36 @@ def verdict(answer: Answer, secrets: tuple[str, ...]) -> Verification:
     if answer.status == 200 and answer.data.get("verified") is True:
         code_type = _word(answer.data.get("code_type"), secrets)
         return Verification(code_type or "unknown")
-    kind, message = _meaning(answer)
-    raise kind(
+    raise _error(*_meaning(answer), answer, secrets)
+
+
+def key_set(answer: Answer, secrets: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the keys of the JWK set that the answer is (RFC 7517, 5), or raise.
+
+    An instance has a key at any time: a set without one is a mistake of the backend,
+    and not the end of all sessions.
+    """
+    keys = answer.data.get("keys") if answer.status == 200 else None
+    if isinstance(keys, list) and keys and all(isinstance(key, dict) for key in keys):
+        return keys
+    raise _error(*_meaning_of_no_keys(answer.status), answer, secrets)
+
+
+def _meaning_of_no_keys(status: int) -> tuple[type[VerifierError], str]:
+    if status == 200:
+        return VerifierUnavailable, "the backend API answered 200 without a key set"
+    if status in (400, 404):
+        return VerifierMisconfigured, (
+            "the backend API does not know this address: look at STEPUP_CLERK_API_URL"
+        )
+    # The table's 409 and 422 speak of a user and of a code.
+    return _BY_STATUS[status] if status in (401, 403, 429) else _UNEXPECTED
+
+
+def _error(
+    kind: type[VerifierError], message: str, answer: Answer, secrets: tuple[str, ...]
+) -> VerifierError:
+    return kind(
         message,
         status=answer.status,
         code=_word(answer.code, secrets),
@@ -108,8 +137,7 @@ def _meaning(answer: Answer) -> tuple[type[VerifierError], str]:
             "the backend API does not know this user, or this address: look at "
             "STEPUP_CLERK_API_URL"
         )
-    unexpected = (VerifierUnavailable, "the backend API gave an unexpected answer")
-    return _BY_STATUS.get(answer.status, unexpected)
+    return _BY_STATUS.get(answer.status, _UNEXPECTED)
 
 
 def _word(value: object, secrets: tuple[str, ...]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import version
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -14,6 +15,7 @@ from ..errors import VerifierMisconfigured
 from ..errors import VerifierUnavailable
 from ..verification import Verification
 from .answer import Answer
+from .answer import key_set
 from .answer import verdict
 from .configuration import checked_key
 from .configuration import checked_timeout
@@ -24,17 +26,17 @@ from .transport import DeadlineTransport
 API_URL = "https://api.clerk.com/v1"
 #: https://clerk.com/docs/guides/development/upgrading/versioning
 API_VERSION = "2026-05-12"
-#: Bytes; far more than any answer of this endpoint. The rest is not read.
+#: Bytes; far more than any answer of these endpoints. The rest is not read.
 LONGEST_ANSWER = 65_536
 LONGEST_USER_ID = 2_000
 
 # Raised before the first byte of the request is written. After any other error the
-# code may have reached the backend.
+# request may have reached the backend.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class ClerkBackendAPI:
-    """Asks Clerk whether a code is right.
+    """Asks Clerk whether a code is right, and for the keys of its session tokens.
 
     Connections are pooled, one pool to a process: it is renewed after a fork and
     closed at exit. Proxies and ``.netrc`` of the environment are not used
@@ -57,7 +59,8 @@ class ClerkBackendAPI:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._base_url = checked_url(base_url)
-        self._timeout = checked_timeout(timeout)
+        #: Seconds for a whole call.
+        self.timeout = checked_timeout(timeout)
         self._transport = transport or DeadlineTransport(self._base_url)
         self._headers = {
             "Authorization": f"Bearer {checked_key(secret_key)}",
@@ -83,32 +86,49 @@ class ClerkBackendAPI:
             ``retry_after``), 5xx, and every other answer.
         :raises OutcomeUnknown: sent, and not answered in time or in full.
         """
-        answer = self._post(f"users/{_segment(user_id)}/verify_totp", {"code": code})
+        answer = self._call(
+            "POST", f"users/{_segment(user_id)}/verify_totp", {"code": code}
+        )
         return verdict(answer, secrets=(self._secret_key, code))
+
+    def jwks(self) -> list[dict[str, Any]]:
+        """Return the JSON Web Keys of which one signed each session token.
+
+        https://clerk.com/docs/reference/backend-api/tag/JWKS
+
+        :raises VerifierMisconfigured: 400, 401, 403, 404.
+        :raises VerifierUnavailable: everything else that is no set with a key in it,
+            no answer included.
+        """
+        return key_set(self._call("GET", "jwks"), secrets=(self._secret_key,))
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._transport.close()
 
-    def _post(self, path: str, body: dict[str, str]) -> Answer:
+    def _call(
+        self, method: str, path: str, body: dict[str, str] | None = None
+    ) -> Answer:
         request = httpx.Request(
-            "POST",
+            method,
             f"{self._base_url}/{path}",
             headers=self._headers,
             # Not json=, whose UTF-8 cannot hold lone surrogates; this is plain ASCII.
-            content=json.dumps(body).encode(),
-            extensions={"timeout": httpx.Timeout(self._timeout).as_dict()},
+            content=None if body is None else json.dumps(body).encode(),
+            extensions={"timeout": httpx.Timeout(self.timeout).as_dict()},
         )
         failure: VerifierError
         try:
-            with deadline(self._timeout):
+            with deadline(self.timeout):
                 return self._send(request)
         except _NOT_SENT as error:
             failure = VerifierUnavailable(
                 f"the backend API cannot be reached: {type(error).__name__}"
             )
         except httpx.TransportError as error:
-            failure = OutcomeUnknown(
+            # Where nothing was submitted, no outcome is left open.
+            kind = VerifierUnavailable if body is None else OutcomeUnknown
+            failure = kind(
                 f"the backend API was asked and gave no answer: {type(error).__name__}"
             )
         # Raised here and not in the handlers above, whose error holds the request,

@@ -16,7 +16,6 @@ def reserve(
     connection: sqlite3.Connection,
     user_id: str,
     limits: Sequence[Limit],
-    generation: str,
 ) -> Ticket | Exhausted:
     """Take one attempt from every limit, or none; in a transaction that writes."""
     now = time.time()
@@ -31,7 +30,7 @@ def reserve(
         "INSERT INTO attempts (user_id, at, expires) VALUES (?, ?, ?)",
         (user_id, now, now + max(limit.seconds for limit in limits)),
     ).lastrowid
-    return Ticket(int(ticket or 0), remaining, _free_again(filled, now), generation)
+    return Ticket(int(ticket or 0), remaining, _free_again(filled, now))
 
 
 def clear(connection: sqlite3.Connection, user_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,14 +59,17 @@ class Limit:
 class Standing:
     """What has been revoked, for one user and one session.
 
-    :param generation: changes with each revocation of the user; a marker of another
-        generation is refused. A random value, no time and no count: clocks that
-        disagree leave no hole, and no revocation brings back what an earlier one
-        ended.
-    :param session_revoked: whether this session's elevation was ended.
+    :param generation: changes with each revocation of the user, and of the user's
+        session at the identity provider; a marker of another generation is refused. A
+        random value, no time and no count: clocks that disagree leave no hole, and no
+        revocation brings back what an earlier one ended.
+    :param revoked_at: when the last of these was, in seconds since the epoch: claims,
+        which have no generation, count from then on.
+    :param session_revoked: whether elevation was ended in this browser's session.
     """
 
     generation: str = ""
+    revoked_at: float = -math.inf
     session_revoked: bool = False
 
 
@@ -76,13 +80,11 @@ class Ticket:
     :param remaining: attempts that are left after this one.
     :param locked_until: where none is left, when the next one will be possible, in
         seconds since the epoch.
-    :param generation: of the user, when the attempt was reserved.
     """
 
     id: int
     remaining: int
     locked_until: float
-    generation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,17 @@ class Ledger(Protocol):
 
     Each method is one atomic step and one round trip, safe across threads, processes
     and fork, and raises :class:`~flask_stepup.errors.LedgerUnavailable` when it cannot
-    answer within the configured time. Users and sessions are plain text here.
+    answer within the configured time. All arguments are plain text here: a ``nonce``
+    names the session of a browser, a ``session_id`` one at the identity provider.
     """
 
     #: Names this ledger, in ``LEDGER_ID_LENGTH`` characters, and goes into every
     #: token: a worker with another ledger must refuse it.
     id: str
 
-    def standing(self, user_id: str, session: str) -> Standing:
+    def standing(
+        self, user_id: str, nonce: str, session_id: str | None = None
+    ) -> Standing:
         """Return what has been revoked: the look-up of a guarded request."""
         ...
 
@@ -127,7 +132,9 @@ class Ledger(Protocol):
         """Give an attempt back to the windows it was taken from, once."""
         ...
 
-    def settle(self, user_id: str, session: str, code_digest: str) -> Settlement:
+    def settle(
+        self, user_id: str, nonce: str, code_digest: str, session_id: str | None = None
+    ) -> Settlement:
         """Write a right code down; on its first use clear the user's attempts."""
         ...
 
@@ -135,12 +142,15 @@ class Ledger(Protocol):
         """Forget the user's attempts."""
         ...
 
-    def revoke_session(self, session: str) -> None:
-        """End what was granted to this session."""
+    def revoke_session(self, nonce: str) -> None:
+        """End what was granted to this browser's session, for ever."""
         ...
 
-    def revoke_user(self, user_id: str) -> None:
-        """End what was granted to this user, everywhere."""
+    def revoke_user(self, user_id: str, session_id: str | None = None) -> None:
+        """End what was granted to this user so far.
+
+        :param session_id: end it in this session at the identity provider alone.
+        """
         ...
 
     def close(self) -> None:

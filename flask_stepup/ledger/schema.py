@@ -17,8 +17,8 @@ CREATE TABLE IF NOT EXISTS claims (
     key TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS claims_by_expiry ON claims (expires);
 CREATE TABLE IF NOT EXISTS revocations (
-    key TEXT PRIMARY KEY, generation TEXT NOT NULL, expires REAL NOT NULL)
-    WITHOUT ROWID;
+    key TEXT PRIMARY KEY, generation TEXT NOT NULL, at REAL NOT NULL,
+    expires REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS revocations_by_expiry ON revocations (expires);
 """
 
@@ -36,8 +36,10 @@ def found(connection: sqlite3.Connection) -> None:
 def read_id(connection: sqlite3.Connection) -> str:
     """Return the ledger's id.
 
-    :raises sqlite3.OperationalError: no ledger has been founded in this file.
+    :raises sqlite3.OperationalError: no ledger has been founded in this file, or one
+        with other tables.
     """
+    connection.execute("SELECT at FROM revocations LIMIT 0")
     row = connection.execute("SELECT id FROM ledger").fetchone()
     if row is None:
         raise sqlite3.OperationalError("the ledger has no id")

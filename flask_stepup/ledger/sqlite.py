@@ -9,6 +9,7 @@ revocation outlives a power cut.
 
 from __future__ import annotations
 
+import math
 import secrets
 import sqlite3
 import time
@@ -63,24 +64,27 @@ class SQLiteLedger:
                 "no SQLite database, or point STEPUP_STORAGE_URI elsewhere"
             ) from error
 
-    def standing(self, user_id: str, session: str) -> Standing:
+    def standing(
+        self, user_id: str, nonce: str, session_id: str | None = None
+    ) -> Standing:
         # Without the ceremony of a step that writes: each guarded request comes here.
         try:
             with self._pool.connection() as connection:
-                return _standing(connection, user_id, session)
+                return _standing(connection, user_id, nonce, session_id)
         except _FAILURES as error:
             raise LedgerUnavailable(f"SQLite: {error}") from error
 
     def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
         with self._step() as connection:
-            generation = _standing(connection, user_id, "").generation
-            return reserve(connection, user_id, limits, generation)
+            return reserve(connection, user_id, limits)
 
     def refund(self, ticket: Ticket) -> None:
         with self._step() as connection:
             connection.execute("DELETE FROM attempts WHERE ticket = ?", (ticket.id,))
 
-    def settle(self, user_id: str, session: str, code_digest: str) -> Settlement:
+    def settle(
+        self, user_id: str, nonce: str, code_digest: str, session_id: str | None = None
+    ) -> Settlement:
         with self._step() as connection:
             now = time.time()
             claimed = connection.execute(
@@ -91,17 +95,18 @@ class SQLiteLedger:
             first_use = claimed.rowcount == 1
             if first_use:
                 clear(connection, user_id)
-            return Settlement(first_use, _standing(connection, user_id, session))
+            standing = _standing(connection, user_id, nonce, session_id)
+            return Settlement(first_use, standing)
 
     def clear(self, user_id: str) -> None:
         with self._step() as connection:
             clear(connection, user_id)
 
-    def revoke_session(self, session: str) -> None:
-        self._revoke(_session_key(session))
+    def revoke_session(self, nonce: str) -> None:
+        self._revoke(_session_key(nonce))
 
-    def revoke_user(self, user_id: str) -> None:
-        self._revoke(_user_key(user_id))
+    def revoke_user(self, user_id: str, session_id: str | None = None) -> None:
+        self._revoke(_user_key(user_id, session_id))
 
     def close(self) -> None:
         self._pool.close()
@@ -135,9 +140,10 @@ class SQLiteLedger:
 
     def _revoke(self, key: str) -> None:
         with self._step() as connection:
+            now = time.time()
             connection.execute(
-                "INSERT OR REPLACE INTO revocations VALUES (?, ?, ?)",
-                (key, secrets.token_urlsafe(4), time.time() + REVOCATION_KEPT),
+                "INSERT OR REPLACE INTO revocations VALUES (?, ?, ?, ?)",
+                (key, secrets.token_urlsafe(4), now, now + REVOCATION_KEPT),
             )
 
     @contextmanager
@@ -162,20 +168,31 @@ class SQLiteLedger:
 _FAILURES = (sqlite3.Error, OSError, UnicodeError)
 
 
-def _user_key(user_id: str) -> str:
-    return f"user:{user_id}"
+def _user_key(user_id: str, session_id: str | None = None) -> str:
+    if session_id is None:
+        return f"user:{user_id}"
+    # With its length, so that no two pairs make one key.
+    return f"login:{len(user_id)}:{user_id}:{session_id}"
 
 
-def _session_key(session: str) -> str:
-    return f"session:{session}"
+def _session_key(nonce: str) -> str:
+    return f"session:{nonce}"
 
 
-def _standing(connection: sqlite3.Connection, user_id: str, session: str) -> Standing:
+def _standing(
+    connection: sqlite3.Connection, user_id: str, nonce: str, session_id: str | None
+) -> Standing:
+    session, user = _session_key(nonce), _user_key(user_id)
+    login = user if session_id is None else _user_key(user_id, session_id)
     rows = connection.execute(
-        "SELECT key, generation FROM revocations WHERE key IN (?, ?)",
-        (_user_key(user_id), _session_key(session)),
+        "SELECT key, generation, at FROM revocations WHERE key IN (?, ?, ?)",
+        (session, user, login),
     ).fetchall()
     if not rows:
         return Standing()
-    found = dict(rows)
-    return Standing(found.get(_user_key(user_id), ""), _session_key(session) in found)
+    ended = {key: generation for key, generation, _ in rows}
+    return Standing(
+        "".join(ended.get(key, "") for key in {user: 0, login: 0}),
+        max((at for key, _, at in rows if key != session), default=-math.inf),
+        session in ended,
+    )

@@ -1,0 +1,90 @@
+"""Whether a policy is met: by the marker, by the claim, factor by factor."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from .ledger import Standing
+from .marker import Marker
+from .policy import Policy
+from .policy import Shortfall
+from .proofs import claimed
+from .proofs import NOTHING_PROVED
+from .proofs import Proofs
+from .settings import Settings
+from .subject import Subject
+
+log = logging.getLogger("flask_stepup")
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Whether a policy is met, and by what.
+
+    :param shortfall: what is lacking; None where it is met.
+    :param proofs: what was proved, as far as it has not been revoked.
+    :param standing: what has been revoked.
+    """
+
+    shortfall: Shortfall | None
+    proofs: Proofs
+    standing: Standing
+
+
+def assess(
+    policy: Policy,
+    subject: Subject,
+    marker: Marker | None,
+    standing: Standing,
+    settings: Settings,
+) -> Assessment:
+    """Return whether the policy is met.
+
+    :param marker: of this person, session and scope, if there is one.
+    :param standing: of this person and session.
+    """
+    now, leeway = time.time(), settings.clock_leeway
+    proofs, is_revoked = _stamped(marker, standing, now, leeway)
+    ever = proofs
+    if policy.is_claimable and subject.factor_ages is not None:
+        claim = partial(_claimed, subject, settings, now)
+        ever = proofs.or_fresher(claim(since=-math.inf))
+        proofs = proofs.or_fresher(claim(since=standing.revoked_at))
+    shortfall = policy.shortfall(proofs, now, leeway)
+    if shortfall and (is_revoked or not policy.shortfall(ever, now, leeway)):
+        shortfall = shortfall._replace(cause="revoked")
+    return Assessment(shortfall, proofs, standing)
+
+
+def _stamped(
+    marker: Marker | None, standing: Standing, now: float, leeway: float
+) -> tuple[Proofs, bool]:
+    """What the marker proves, and whether that was revoked."""
+    if standing.session_revoked:
+        return NOTHING_PROVED, True
+    if marker is None:
+        return NOTHING_PROVED, False
+    if marker.generation != standing.generation:
+        return NOTHING_PROVED, True
+    if marker.latest - now > leeway:
+        log.error(
+            "a marker was refused that lies %d s in the future: set your hosts' clocks",
+            marker.latest - now,
+        )
+    return marker.proofs, False
+
+
+def _claimed(
+    subject: Subject, settings: Settings, now: float, *, since: float
+) -> Proofs:
+    return claimed(
+        subject.factor_ages,
+        now,
+        stated_at=now if subject.stated_at is None else subject.stated_at,
+        since=since,
+        downgrade=settings.factor_downgrade,
+    )

@@ -1,0 +1,74 @@
+"""What kind of client asks: a page, HTMX, a bearer of a token, or another program."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import request
+
+_PAGE_TYPES = ("text/html", "application/xhtml+xml")
+_LOOKED_AT = "flask_stepup.looked_at"
+
+
+def is_page() -> bool:
+    """Whether a browser asks for a page to show.
+
+    ``*/*`` names no page: it is what ``fetch()`` sends when it is told nothing. And a
+    script that does ask for HTML would not show the prompt to anybody.
+    """
+    _look_at("Accept")
+    mode = _header("Sec-Fetch-Mode")
+    accepted = {kind.split(";")[0] for kind, q in request.accept_mimetypes if q > 0}
+    return mode in (None, "navigate") and not accepted.isdisjoint(_PAGE_TYPES)
+
+
+def is_htmx() -> bool:
+    """Whether HTMX asks, which swaps answers into a page (https://htmx.org)."""
+    return _header("HX-Request") == "true"
+
+
+def is_bearer() -> bool:
+    """Whether the request identifies itself by a bearer token (RFC 6750, 2.1).
+
+    Such clients keep no cookies, and no other site can make a browser send it.
+    """
+    scheme, _, _ = (_header("Authorization") or "").partition(" ")
+    return scheme.lower() == "bearer"
+
+
+def is_cross_site() -> bool:
+    """Whether another site made the browser send this request."""
+    site = _header("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = _header("Origin")
+    return origin is not None and not is_our_host(origin)
+
+
+def is_our_host(url: str) -> bool:
+    """Whether a URL names the host of this request.
+
+    Without regard to the scheme: behind a proxy that ends TLS it may not be known.
+    """
+    try:
+        return urlsplit(url).netloc == request.host
+    except ValueError:
+        return False
+
+
+def looked_at() -> list[str]:
+    """The headers that the answer depends on so far, for ``Vary``.
+
+    The cookie always: it is what tells who is asking.
+    """
+    return ["Cookie", *request.environ.get(_LOOKED_AT, {})]
+
+
+def _header(name: str) -> str | None:
+    _look_at(name)
+    return request.headers.get(name)
+
+
+def _look_at(name: str) -> None:
+    # A dict for its order; in the environ, since that ends with the request.
+    request.environ.setdefault(_LOOKED_AT, {})[name] = True
