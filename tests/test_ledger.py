@@ -5,6 +5,7 @@ A ledger that is added later joins the contract by one line in ``URIS``.
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import shutil
@@ -450,6 +451,51 @@ class TestEveryLedger:
         assert standing.generation
         assert standing == ledger.standing("u", "s")
 
+    def test_one_login_of_a_user_is_revoked_alone(self, ledger: Ledger) -> None:
+        """Revoking a user in one session at the provider ends it in no other."""
+        pairs = [(user, login) for user in ODD_IDS[:8] for login in ODD_IDS[:8]]
+        # The same text, cut in another place.
+        pairs += [("a:b", "c"), ("a", "b:c"), ("1:a", "b"), ("", "1:a:b")]
+        seen = set()
+        for number, (user, login) in enumerate(pairs):
+            ledger.revoke_user(user, login)
+            standings = [ledger.standing(u, "s", other) for u, other in pairs]
+            assert [bool(s.generation) for s in standings] == [
+                other <= number for other in range(len(pairs))
+            ]
+            seen.add(standings[number].generation)
+        assert len(seen) == len(pairs)
+        assert {ledger.standing(user, "s") for user in ODD_IDS} == {Standing()}
+
+    def test_a_login_has_the_revocations_of_its_user_too(self, ledger: Ledger) -> None:
+        """Both make its generation, in which each revocation shows."""
+        seen = [ledger.standing("u", "s", "login").generation]
+        for login in ("login", None, "login", None):
+            ledger.revoke_user("u", login)
+            seen.append(ledger.standing("u", "s", "login").generation)
+        assert len(set(seen)) == 5
+        assert ledger.settle("u", "s", "1", "login").standing.generation == seen[-1]
+        assert ledger.standing("u", "s").generation in seen[-1]
+
+    def test_it_is_known_when_the_last_revocation_was(
+        self, ledger: Ledger, clock: Any
+    ) -> None:
+        """Of the user, or of the login that is asked about; a session has none."""
+        assert ledger.standing("u", "s", "login").revoked_at == -math.inf
+        ledger.revoke_session("s")
+        assert ledger.standing("u", "s", "login").revoked_at == -math.inf
+        told = []
+        for login in ("login", None, "login", "other"):
+            clock.shift(10)
+            ledger.revoke_user("u", login)
+            told.append(
+                tuple(
+                    ledger.standing("u", "s", asked).revoked_at - START
+                    for asked in ("login", None)
+                )
+            )
+        assert told == [(10, -math.inf), (20, 20), (30, 20), (30, 20)]
+
     def test_a_session_stays_revoked(self, ledger: Ledger, clock: Any) -> None:
         """A session is revoked for longer than any marker in it could live."""
         ledger.revoke_session("s")
@@ -722,6 +768,18 @@ def test_all_is_there_after_a_restart(
     assert after.standing("w", "s") == standing
     assert standing.generation
     assert standing.session_revoked
+
+
+def test_a_ledger_with_other_tables_is_refused_at_start(
+    opened: Callable[..., Ledger], tmp_path: Path
+) -> None:
+    """Promise 11: a file of a version that kept less says so, before any request."""
+    opened().close()
+    path = tmp_path / "ledger.db"
+    sql(path, "ALTER TABLE revocations DROP COLUMN at")
+
+    with pytest.raises(ConfigurationError, match="move the file away"):
+        opened()
 
 
 def test_what_is_over_leaves_the_file(
