@@ -3,14 +3,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 5000
+EXAMPLE ?= bank
 BIN := $(VENV)/bin
+NODE_MODULES := tests/front_end/node_modules
 
-.PHONY: demo test check format clean
+.PHONY: demo test check docs format clean
 
 demo: $(VENV)/demo.stamp
-	PORT=$(PORT) $(BIN)/python examples/bank/app.py
+	PORT=$(PORT) $(BIN)/python examples/$(EXAMPLE)/app.py
 
-test: $(VENV)/dev.stamp
+# Without npm, or what it installs, the tests of front ends are skipped.
+test: $(VENV)/dev.stamp $(if $(shell command -v npm 2>/dev/null),$(NODE_MODULES)/.stamp)
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine -q
@@ -22,12 +25,16 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_architecture.py
 
+docs: $(VENV)/dev.stamp
+	STEPUP_WRITE_DOCS=1 $(BIN)/pytest -q tests/test_transcripts.py
+
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(NODE_MODULES) dist build .coverage .coverage.*
+	rm -rf .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,3 +47,7 @@ $(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
 $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e '.[clerk,sandbox]' --group dev
 	touch $@
+
+$(NODE_MODULES)/.stamp: tests/front_end/package.json
+	-cd $(<D) && npm install --no-package-lock --ignore-scripts --no-audit --no-fund \
+		&& touch node_modules/.stamp
