@@ -43,7 +43,7 @@ class Elevation:
 
     def marker(self, binding: Binding, scope: str) -> Marker | None:
         """Return what was proved in this scope, however old or revoked it is."""
-        for token in _tokens_for(scope):
+        for token in _tokens(binding, scope):
             try:
                 marker = self._open(token, binding, scope)
             except InvalidToken:
@@ -94,7 +94,7 @@ class Elevation:
             for factor in (FIRST, SECOND)
         )
         marker = Marker(self._ledger.id, standing.generation, (first, second))
-        if is_bearer():
+        if binding.nonce is None:
             return self._sealed(binding, scope, marker)
         self._keep(binding, scope, marker)
         return None
@@ -160,9 +160,9 @@ class Elevation:
         return ledger_id == self._ledger.id
 
 
-def _tokens_for(scope: str) -> list[str]:
-    # A bearer of a token is not a browser: whatever its session holds is not looked at.
-    if is_bearer():
+def _tokens(binding: Binding, scope: str) -> list[str]:
+    # Whoever has no nonce is not a browser: whatever its session holds is not looked at.
+    if binding.nonce is None:
         return sent_markers()
     token = session_state.read_tokens().get(scope)
     return [token] if isinstance(token, str) else []

@@ -60,13 +60,14 @@ def sign_in_again_by_htmx(required: ReverificationRequired) -> Response:
 
 def tell_of_old_sign_in(required: ReverificationRequired) -> None:
     """Tell the developer, whose app may never say when somebody has signed in."""
-    log.warning(
-        "user %r has to sign in again: the first factor is %s. An app whose policies "
-        "ask for it calls stepup.grant('first_factor') when somebody signs in, or has "
-        "a subject_loader that knows factor_ages",
-        required.subject.user_id,
-        required.cause,
-    )
+    if required.subject.factor_ages is None:
+        log.warning(
+            "user %r has to sign in again: the first factor is %s. An app whose "
+            "policies ask for it calls stepup.grant('first_factor') when somebody "
+            "signs in, or has a subject_loader that knows factor_ages",
+            required.subject.user_id,
+            required.cause,
+        )
 
 
 def _led_by_htmx(response: Response) -> Response:
