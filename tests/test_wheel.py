@@ -69,6 +69,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert packed == source
     assert "flask_stepup/py.typed" in packed
     assert "flask_stepup/templates/stepup/prompt.html" in packed
+    assert "flask_stepup/templates/stepup/default/prompt.html" in packed
     assert "flask_stepup/static/stepup.css" in packed
 
 
