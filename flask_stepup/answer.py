@@ -24,8 +24,8 @@ def page(
     :param problem: what the page tells, with its own status.
     """
     text = render_template(template, problem=problem, **context)
-    response = _finished(make_response(text, problem.status if problem else status))
-    _say_when_to_come_back(response, problem)
+    response = finished(make_response(text, problem.status if problem else status))
+    _add_headers(response, problem)
     # Not no-referrer: Flask-WTF wants a Referer with posts over https.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
@@ -44,21 +44,18 @@ def problem_json(problem: Problem) -> Response:
     """Return a problem as ``application/problem+json`` (RFC 9457)."""
     response = json_answer(problem.as_json(), problem.status)
     response.mimetype = "application/problem+json"
-    if problem.code == "unauthenticated" and is_bearer():
-        # RFC 6750, 3.1
-        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    _say_when_to_come_back(response, problem)
+    _add_headers(response, problem)
     return response
 
 
 def json_answer(body: dict[str, Any], status: int = 200) -> Response:
     """Return JSON."""
-    return _finished(make_response(current_app.json.response(body), status))
+    return finished(make_response(current_app.json.response(body), status))
 
 
 def redirect(location: str) -> Response:
     """Send a browser on by GET, whatever it came with (RFC 9110, 15.4.4)."""
-    return _finished(make_response(_redirect(location, code=303)))
+    return finished(make_response(_redirect(location, code=303)))
 
 
 def leading_htmx(response: Response, location: str) -> Response:
@@ -68,18 +65,27 @@ def leading_htmx(response: Response, location: str) -> Response:
 
 
 def not_stored(response: Response) -> Response:
-    """Keep what only a verified person may see out of caches, the browser's too."""
-    if "Cache-Control" not in response.headers:
+    """Keep what only a verified person may see out of caches, the browser's too.
+
+    Where the app says itself how long it may be kept, it is kept for this person alone.
+    """
+    if "Cache-Control" in response.headers:
+        response.vary.update(looked_at())
+    else:
         response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _say_when_to_come_back(response: Response, problem: Problem | None) -> None:
-    if problem and problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-
-
-def _finished(response: Response) -> Response:
+def finished(response: Response) -> Response:
+    """Add what every answer of ours has."""
     response.headers["Cache-Control"] = "no-store"
     response.vary.update(looked_at())
     return response
+
+
+def _add_headers(response: Response, problem: Problem | None) -> None:
+    if problem and problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    if problem and problem.code == "unauthenticated" and is_bearer():
+        # RFC 6750, 3.1
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'

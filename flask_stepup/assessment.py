@@ -50,7 +50,9 @@ def assess(
     now, leeway = time.time(), settings.clock_leeway
     proofs, is_revoked = _stamped(marker, standing, now, leeway)
     ever = proofs
-    if policy.is_claimable and subject.factor_ages is not None:
+    # Nor does a claim count in a session that was ended: an old cookie is back.
+    counts_claim = policy.is_claimable and not standing.session_revoked
+    if counts_claim and subject.factor_ages is not None:
         claim = partial(_claimed, subject, settings, now)
         ever = proofs.or_fresher(claim(since=-math.inf))
         proofs = proofs.or_fresher(claim(since=standing.revoked_at))
@@ -75,6 +77,7 @@ def _stamped(
             "a marker was refused that lies %d s in the future: set your hosts' clocks",
             marker.latest - now,
         )
+        return NOTHING_PROVED, False
     return marker.proofs, False
 
 

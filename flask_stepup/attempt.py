@@ -74,8 +74,7 @@ class Attempt:
         :raises LedgerUnavailable: nobody was asked.
         """
         code, binding = read_code(typed), self.gate.elevation.binding(self.subject)
-        if binding.nonce is not None:
-            _check_room(self.policy.scope)
+        _check_room(binding, self.policy.scope)
         try:
             ticket = self._reserve()
             verification = self._ask(ticket, code)
@@ -164,9 +163,17 @@ class Attempt:
 _EXPECTED = (IncorrectCode, InvalidToken, NotEnrolled, Rejection)
 
 
-def _check_room(scope: str) -> None:
+def _check_room(binding: Binding, scope: str) -> None:
     # Before the code is sent: a right one would be spent for nothing.
-    size = cookie_size_with_marker(scope)
+    if not binding.can_be_kept:
+        log.error(
+            "no code is taken from user %r, whose bearer token names no session that "
+            "could bind a marker: have the subject_loader return a Subject with a "
+            "session_id",
+            binding.user_id,
+        )
+        raise SessionFull("no session to bind a marker to")
+    size = cookie_size_with_marker(scope) if binding.nonce is not None else 0
     if size > LONGEST_COOKIE:
         log.error(
             "the session cookie has no room for a marker: it would have %d bytes, and "

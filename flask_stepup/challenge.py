@@ -137,7 +137,7 @@ def current_path() -> str:
 
 def referring_path() -> str:
     """The page of ours that led to the current request, else the front page."""
-    return _path_of_ours(request.referrer) or _home()
+    return _path_of_ours(request.referrer) or home_path()
 
 
 def htmx_path() -> str:
@@ -153,8 +153,9 @@ def _path_of_ours(url: str | None) -> str | None:
     return None if path.startswith(url_for("stepup.prompt")) else path
 
 
-def _home() -> str:
-    return request.script_root + "/"
+def home_path() -> str:
+    """The front page."""
+    return _local(request.script_root + "/")
 
 
 def _local(path: str) -> str:

@@ -14,15 +14,18 @@ from .clerk import PublishedKeys
 from .client import is_bearer
 from .errors import ConfigurationError
 from .errors import InvalidToken
+from .session_token import LONGEST_TOKEN
 from .session_token import SessionTokens
 from .settings import Settings
 from .subject import Subject
 
 log = logging.getLogger("flask_stepup")
 
-#: Clerk's cookie, also with a suffix: eight characters that stand for the instance
-#: where several share a host.
-_COOKIE = re.compile(r"__session(_[A-Za-z0-9_-]{8})?")
+#: Clerk's cookie, and the same with a suffix that stands for the instance where several
+#: share a host.
+_COOKIE = re.compile(r"__session(_[A-Za-z0-9_-]+)?")
+#: Three parts (RFC 7515, 7.1); what is anything else was never a token.
+_SHAPE = re.compile(rf"(?=.{{5,{LONGEST_TOKEN}}}$)[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 #: Tokens of one request that are looked at.
 MOST_TOKENS = 8
 
@@ -30,8 +33,9 @@ MOST_TOKENS = 8
 class ClerkSession:
     """A subject loader: reads Clerk's session token.
 
-    A bearer token decides alone, good or bad. Without one it is the cookies; of several
-    that are good, the one issued last.
+    A bearer token decides alone, good or bad. Without one it is the cookies: of several
+    that are good, the one issued last, unless they name different people, one of whom
+    somebody else has put there.
 
     :param tokens: tells which tokens are authentic.
     """
@@ -43,7 +47,7 @@ class ClerkSession:
         """Return who is signed in; None for nobody, and for a token that is no good."""
         return _subject(self._latest(_tokens()))
 
-    def expired(self, max_age: float) -> Subject | None:
+    def expired_subject(self, max_age: float) -> Subject | None:
         """Return who was signed in until lately, by an expired cookie of Clerk's.
 
         Clerk's JavaScript renews the cookie every minute, on pages that it runs on.
@@ -66,6 +70,9 @@ class ClerkSession:
                 good.append(self._tokens.read(token, expired_for=expired_for))
             except InvalidToken as error:
                 log.debug("a session token is not good: %s", error)
+        if len({claims["sub"] for claims in good}) > 1:
+            log.warning("session tokens of different people came in one request")
+            return None
         return max(good, key=lambda claims: claims.get("iat", 0), default=None)
 
 
@@ -96,10 +103,11 @@ def _tokens() -> list[str]:
     if is_bearer():
         bearer = request.authorization
         return [bearer.token] if bearer and bearer.token else []
-    names = filter(_COOKIE.fullmatch, request.cookies)
+    # The plain name sorts first: it is never crowded out by what others have put there.
+    names = sorted(filter(_COOKIE.fullmatch, request.cookies))
     values = (value for name in names for value in request.cookies.getlist(name))
     # Clerk sets both cookies, and to the same token.
-    return list(dict.fromkeys(filter(None, values)))[:MOST_TOKENS]
+    return list(dict.fromkeys(filter(_SHAPE.fullmatch, values)))[:MOST_TOKENS]
 
 
 def _subject(claims: dict[str, Any] | None) -> Subject | None:

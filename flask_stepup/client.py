@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 
-_PAGE_TYPES = ("text/html", "application/xhtml+xml")
+_PAGE_TYPES = {"text/html", "application/xhtml+xml"}
 _LOOKED_AT = "flask_stepup.looked_at"
 
 
@@ -17,9 +17,9 @@ def is_page() -> bool:
     script that does ask for HTML would not show the prompt to anybody.
     """
     _look_at("Accept")
-    mode = _header("Sec-Fetch-Mode")
-    accepted = {kind.split(";")[0] for kind, q in request.accept_mimetypes if q > 0}
-    return mode in (None, "navigate") and not accepted.isdisjoint(_PAGE_TYPES)
+    accepted = (kind.split(";")[0] for kind, q in request.accept_mimetypes if q > 0)
+    names_page = not _PAGE_TYPES.isdisjoint(kind.lower() for kind in accepted)
+    return _header("Sec-Fetch-Mode") in (None, "navigate") and names_page
 
 
 def is_htmx() -> bool:
@@ -34,6 +34,14 @@ def is_bearer() -> bool:
     """
     scheme, _, _ = (_header("Authorization") or "").partition(" ")
     return scheme.lower() == "bearer"
+
+
+def keeps_cookies() -> bool:
+    """Whether the client is a browser, in whose session markers can be kept.
+
+    HTMX runs in one, whatever else it sends.
+    """
+    return is_htmx() or not is_bearer()
 
 
 def is_cross_site() -> bool:
@@ -51,7 +59,8 @@ def is_our_host(url: str) -> bool:
     Without regard to the scheme: behind a proxy that ends TLS it may not be known.
     """
     try:
-        return urlsplit(url).netloc == request.host
+        # Where the Host header is no host, ours is empty, as is that of "null".
+        return bool(request.host) and urlsplit(url).netloc == request.host
     except ValueError:
         return False
 
@@ -59,9 +68,9 @@ def is_our_host(url: str) -> bool:
 def looked_at() -> list[str]:
     """The headers that the answer depends on so far, for ``Vary``.
 
-    The cookie always: it is what tells who is asking.
+    These two always: one of them tells who is asking.
     """
-    return ["Cookie", *request.environ.get(_LOOKED_AT, {})]
+    return ["Authorization", "Cookie", *request.environ.get(_LOOKED_AT, {})]
 
 
 def _header(name: str) -> str | None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from . import session_state
 from .bearer import sent_markers
-from .client import is_bearer
+from .client import keeps_cookies
 from .errors import InvalidToken
 from .ledger import Ledger
 from .ledger import Standing
@@ -42,19 +42,20 @@ class Elevation:
         self._told_of_other_ledger = False
 
     def marker(self, binding: Binding, scope: str) -> Marker | None:
-        """Return what was proved in this scope, however old or revoked it is."""
+        """Return what was proved last in this scope, however old or revoked it is."""
+        newest = None
         for token in _tokens(binding, scope):
             try:
                 marker = self._open(token, binding, scope)
             except InvalidToken:
                 continue
             if self.is_ours(marker.ledger_id):
-                return marker
-        return None
+                newest = max(newest or marker, marker, key=lambda found: found.latest)
+        return newest
 
     def binding(self, subject: Subject) -> Binding:
         """Return what tokens of this person in this session are bound to."""
-        nonce = None if is_bearer() else session_state.read_nonce()
+        nonce = session_state.read_nonce() if keeps_cookies() else None
         return Binding(subject.user_id, nonce, subject.session_id)
 
     def bind(self, subject: Subject) -> Binding:
@@ -64,7 +65,7 @@ class Elevation:
 
         :raises LedgerUnavailable: it cannot be known whether it is revoked.
         """
-        if is_bearer():
+        if not keeps_cookies():
             return self.binding(subject)
         nonce = session_state.read_nonce()
         if nonce and self._ledger.standing(subject.user_id, nonce).session_revoked:
@@ -80,9 +81,9 @@ class Elevation:
         A factor proved earlier in this scope keeps its time.
 
         :returns: the marker's token for a client that has to keep it itself; None where
-            the session keeps it.
+            the session keeps it, and where there is no session to bind it to.
         """
-        if not is_bearer():
+        if keeps_cookies():
             session_state.ensure_nonce()
         binding = self.binding(subject)
         old = self.marker(binding, scope)
@@ -95,19 +96,10 @@ class Elevation:
         )
         marker = Marker(self._ledger.id, standing.generation, (first, second))
         if binding.nonce is None:
-            return self._sealed(binding, scope, marker)
+            sealed = marker.seal(self._signer, binding, scope)
+            return sealed if binding.can_be_kept else None
         self._keep(binding, scope, marker)
         return None
-
-    def _sealed(self, binding: Binding, scope: str, marker: Marker) -> str | None:
-        if binding.session_id is None:
-            log.error(
-                "no marker for user %r, whose bearer token names no session that could "
-                "bind it: have the subject_loader return a Subject with a session_id",
-                binding.user_id,
-            )
-            return None
-        return marker.seal(self._signer, binding, scope)
 
     def _keep(self, binding: Binding, scope: str, marker: Marker) -> None:
         """Put a marker into the session, where others stay as long as there is room."""
@@ -128,8 +120,8 @@ class Elevation:
     def forget(self, subject: Subject | None) -> bool:
         """End this session's elevation in every copy of its cookie and token.
 
-        :param subject: who is asking, if anybody still is. What claims and bearer
-            tokens prove ends in the session at the identity provider that they name.
+        :param subject: who is asking, if anybody still is. What claims and bearers'
+            markers prove ends in the session at the identity provider that it names.
         :returns: whether there was anything to end.
         :raises LedgerUnavailable: this browser's session is cleared all the same, but
             an old copy of its cookie may still open the gate.
@@ -139,10 +131,8 @@ class Elevation:
             self._ledger.revoke_session(nonce)
         if subject is None or subject.session_id is None:
             return bool(nonces)
-        proves_without_nonce = is_bearer() or subject.factor_ages is not None
-        if proves_without_nonce:
-            self._ledger.revoke_user(subject.user_id, subject.session_id)
-        return bool(nonces) or proves_without_nonce
+        self._ledger.revoke_user(subject.user_id, subject.session_id)
+        return True
 
     def is_ours(self, ledger_id: str) -> bool:
         """Whether a token was made with our ledger; if not, a developer is told.
@@ -161,7 +151,7 @@ class Elevation:
 
 
 def _tokens(binding: Binding, scope: str) -> list[str]:
-    # Whoever has no nonce is not a browser: whatever its session holds is not looked at.
+    # Who has no nonce is not a browser: whatever its session holds is not looked at.
     if binding.nonce is None:
         return sent_markers()
     token = session_state.read_tokens().get(scope)

@@ -44,7 +44,7 @@ class ConfigurationError(StepUpError, ValueError):
 
 
 class InvalidToken(StepUpError):
-    """A token was not signed by this app for this person and session."""
+    """A token is not what it has to be: not ours, of another person, or of no one."""
 
 
 class TokenExpired(StepUpError):

@@ -11,6 +11,7 @@ from flask import Blueprint
 from flask import Flask
 from flask import has_request_context
 
+from .clerk import ClerkBackendAPI
 from .companions import join_companions
 from .demand import Demand
 from .demand import Demands
@@ -33,7 +34,6 @@ from .subject import checked_loader
 from .subject import load_subject
 from .subject import Subject
 from .subject import SubjectLoader
-from .verification import Verifier
 from .verifiers import as_verifier
 from .verifiers import clerk_verifier
 
@@ -76,14 +76,15 @@ class StepUp:
                 "init_app, not both"
             )
         settings = Settings.read(app)
+        api = _backend_api(settings)
         app.extensions["stepup"] = Gate(
             settings,
             signer=Signer(signing_keys(app)),
-            verifier=_chosen(self._verifier, settings),
+            verifier=clerk_verifier(api) if self._verifier is None else self._verifier,
             ledger=open_ledger(
                 settings.storage_uri, settings.storage_timeout, app.instance_path
             ),
-            find_loader=loader_finder(app, settings, lambda: self._subject_loader),
+            find_loader=loader_finder(app, settings, api, lambda: self._subject_loader),
         )
         app.register_blueprint(prompt_blueprint(), url_prefix=settings.url_prefix)
         app.jinja_env.globals.setdefault("is_reverified", self.is_reverified)
@@ -193,9 +194,11 @@ class StepUp:
         current_gate().unlock(user_id)
 
 
-def _chosen(verifier: Verifier | None, settings: Settings) -> Verifier:
-    if verifier is not None:
-        return verifier
-    return clerk_verifier(
-        settings.clerk_secret_key, settings.clerk_api_url, settings.clerk_timeout
+def _backend_api(settings: Settings) -> ClerkBackendAPI | None:
+    if settings.clerk_secret_key is None:
+        return None
+    return ClerkBackendAPI(
+        settings.clerk_secret_key,
+        base_url=settings.clerk_api_url,
+        timeout=settings.clerk_timeout,
     )

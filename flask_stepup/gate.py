@@ -24,6 +24,7 @@ from .ledger import Standing
 from .marker import Binding
 from .policy import Cause
 from .policy import Level
+from .policy import LONGEST_MAX_AGE
 from .policy import Policy
 from .policy import Shortfall
 from .settings import Settings
@@ -76,23 +77,21 @@ class Gate:
     def __post_init__(self) -> None:
         self.elevation = Elevation(self.signer, self.ledger)
 
-    def subject(self, *, expired_for: float = 0) -> Subject:
+    def subject(self) -> Subject:
         """Return who is asking.
 
-        :param expired_for: seconds since the proof of who it is may have expired, where
-            the loader remembers.
         :raises Unauthenticated: nobody is signed in.
         :raises ImpersonationRefused: somebody is, in another person's name.
         """
-        loader = self.find_loader()
-        subject = load_subject(loader)
-        if subject is None and expired_for and isinstance(loader, RemembersExpired):
-            subject = loader.expired(expired_for)
-        if subject is None:
-            raise Unauthenticated
-        if subject.impersonated and not self.settings.allow_impersonation:
-            raise ImpersonationRefused
-        return subject
+        return self._admitted(load_subject(self.find_loader()))
+
+    def expired_subject(self, max_age: float) -> Subject:
+        """Return who was asking until lately, where the loader remembers.
+
+        :param max_age: seconds since the proof of who it is may have expired.
+        :raises Refusal: as :meth:`subject` does.
+        """
+        return self._admitted(_expired_subject(self.find_loader(), max_age))
 
     def require(self, policy: Policy) -> None:
         """Return if the person meets the policy.
@@ -162,9 +161,21 @@ class Gate:
         nonce = binding.nonce or ""
         return self.ledger.standing(binding.user_id, nonce, binding.session_id)
 
+    def _admitted(self, subject: Subject | None) -> Subject:
+        if subject is None:
+            raise Unauthenticated
+        if subject.impersonated and not self.settings.allow_impersonation:
+            raise ImpersonationRefused
+        return subject
+
     def _leaving(self) -> Subject | None:
+        loader = self.find_loader()
+        if loader is None:
+            # With Flask-Login all that was proved is bound to the session's nonce.
+            return None
         try:
-            return load_subject(self.find_loader())
+            # To end something, an older proof of who it is will do.
+            return load_subject(loader) or _expired_subject(loader, LONGEST_MAX_AGE)
         except Exception as error:
             # The app has signed the person out by now, for which its loader may not be
             # made. That must not keep anybody from leaving.
@@ -189,3 +200,9 @@ def current_gate() -> Gate:
             "this app has no StepUp: call StepUp(app), or stepup.init_app(app)"
         )
     return gate
+
+
+def _expired_subject(loader: SubjectLoader | None, max_age: float) -> Subject | None:
+    if isinstance(loader, RemembersExpired):
+        return loader.expired_subject(max_age)
+    return None

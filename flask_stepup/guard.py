@@ -114,8 +114,9 @@ def enforce(demand: Demand) -> None:
     gate = current_gate()
     policy = demand.policy(gate.settings.preset)
     if policy.guards(request.method):
-        gate.require(policy)
+        # First, so that it also is for what a handler of the app answers instead.
         after_this_request(not_stored)
+        gate.require(policy)
 
 
 def _refused(demand: Demand) -> Response | None:

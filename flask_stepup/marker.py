@@ -22,6 +22,11 @@ class Binding:
     nonce: str | None
     session_id: str | None = None
 
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether it names a session, without which nothing may be granted."""
+        return self.nonce is not None or self.session_id is not None
+
     def parts(self, *more: str) -> tuple[str | None, ...]:
         """The binding as text, with whatever else a token is bound to."""
         return (self.user_id, self.nonce, self.session_id, *more)

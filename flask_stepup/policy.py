@@ -70,9 +70,10 @@ class Policy:
             )
         object.__setattr__(self, "max_age", _checked_max_age(self.max_age))
         object.__setattr__(self, "methods", _checked_methods(self.methods))
-        _check_text("scope", self.scope, LONGEST_SCOPE)
-        if self.reason is not None:
-            _check_text("reason", self.reason, LONGEST_REASON)
+        if not is_scope(self.scope):
+            raise _no_text("scope", self.scope, LONGEST_SCOPE)
+        if self.reason is not None and not _is_text(self.reason, LONGEST_REASON):
+            raise _no_text("reason", self.reason, LONGEST_REASON)
 
     def guards(self, method: str) -> bool:
         """Whether a request with this method must meet the policy.
@@ -142,6 +143,11 @@ def is_current(age: float, max_age: float, leeway: float) -> bool:
     return -leeway <= age < max_age
 
 
+def is_scope(value: object) -> bool:
+    """Whether a policy may have this scope."""
+    return _is_text(value, LONGEST_SCOPE)
+
+
 def _checked_max_age(value: object) -> int:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if (
@@ -172,11 +178,14 @@ def _checked_methods(value: object) -> frozenset[str] | None:
     return methods | {"GET"} if "HEAD" in methods else methods
 
 
-def _check_text(name: str, value: object, longest: int) -> None:
-    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
-        raise ConfigurationError(
-            f"{name}={value!r} is not text: use at most {longest} printable characters"
-        )
+def _is_text(value: object, longest: int) -> bool:
+    return isinstance(value, str) and len(value) <= longest and value.isprintable()
+
+
+def _no_text(name: str, value: object, longest: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name}={value!r} is not text: use at most {longest} printable characters"
+    )
 
 
 def listed(names: Iterable[str]) -> str:

@@ -63,6 +63,7 @@ class Problem:
         }
 
 
+_NOT_YOUR_FAULT = "This is not your fault. Please try again in a moment."
 _OUTAGE = Problem(
     "verifier_unavailable",
     503,
@@ -128,10 +129,8 @@ _PROBLEMS: dict[type[StepUpError], Problem] = {
         "This needs a code from an authenticator app, and your account has none.",
     ),
     VerifierError: _OUTAGE,
-    VerifierFault: replace(
-        _OUTAGE, detail="This is not your fault. Please try again in a moment."
-    ),
-    LedgerUnavailable: _OUTAGE,
+    VerifierFault: replace(_OUTAGE, detail=_NOT_YOUR_FAULT),
+    LedgerUnavailable: replace(_OUTAGE, detail=_NOT_YOUR_FAULT),
     SessionFull: replace(
         _OUTAGE,
         detail="This is not your fault, and it does not count as a try. Please sign "

@@ -29,6 +29,7 @@ from .errors import Refusal
 from .errors import Rejection
 from .errors import StepUpError
 from .errors import TokenExpired
+from .errors import Unauthenticated
 from .errors import VerifierError
 from .gate import current_gate
 from .gate import Gate
@@ -74,11 +75,7 @@ def verify() -> Response:
     token, typed = _submitted()
     success = None
     try:
-        # A session token of Clerk's lives for a minute, and the prompt does not renew
-        # it. What an expired one says of a person is believed here alone, where the
-        # challenge says the same and a code is asked for.
-        subject = gate.subject(expired_for=gate.settings.challenge_max_age)
-        challenge = open_challenge(gate, subject, token)
+        subject, challenge = _answering(gate, token)
         assessment = _assess(gate, subject, challenge)
         if assessment.shortfall:
             try:
@@ -96,6 +93,27 @@ def verify() -> Response:
     if _wants_json():
         return json_answer(_told(challenge.policy, assessment, success))
     return redirect(challenge.way_back)
+
+
+def _answering(gate: Gate, token: str) -> tuple[Subject, Challenge]:
+    """Return who answers which challenge.
+
+    A session token of Clerk's lives for a minute, and the prompt does not renew it.
+    What an expired one says of a person is believed here alone, where the challenge
+    says the same and a code is asked for.
+
+    :raises Refusal: nobody does.
+    :raises InvalidToken: somebody does, and it is another's.
+    """
+    try:
+        subject = gate.subject()
+    except Unauthenticated as nobody:
+        subject = gate.expired_subject(gate.settings.challenge_max_age)
+        try:
+            return subject, open_challenge(gate, subject, token)
+        except InvalidToken:
+            raise nobody from None
+    return subject, open_challenge(gate, subject, token)
 
 
 def _assess(gate: Gate, subject: Subject, challenge: Challenge) -> Assessment:
@@ -138,8 +156,7 @@ def _told(
     told: dict[str, Any] = {"verified": True, "code_type": None}
     if success:
         told["code_type"] = success.code_type
-        if success.marker or not is_bearer():
-            proofs = proofs.or_fresher(Proofs(second=now))
+        proofs = proofs.or_fresher(Proofs(second=now))
     told["expires_in"] = policy.expires_in(proofs, now)
     if success and success.marker:
         told["marker"] = success.marker

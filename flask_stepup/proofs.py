@@ -55,21 +55,24 @@ def claimed(
     :param ages: whole minutes since the first and the second factor were proved; -1 is
         a factor that is not enrolled.
     :param now: seconds since the epoch.
-    :param stated_at: when the ages were stated.
+    :param stated_at: when the ages were stated, from which they are reckoned.
     :param since: of the last revocation. An age of m minutes is up to a minute more,
         so it counts only if that is later.
     :param downgrade: whether the first factor stands in for one that is not enrolled.
     """
     if not _is_claim(ages) or ages[FIRST] == ages[SECOND] == NOT_ENROLLED:
         return NOTHING_PROVED
+    stated_at = min(stated_at, now)
     first, second = (
-        now - age * _MINUTE
-        if age != NOT_ENROLLED and min(stated_at, now) - (age + 1) * _MINUTE > since
+        stated_at - age * _MINUTE
+        if age != NOT_ENROLLED and stated_at - (age + 1) * _MINUTE > since
         else None
         # Floats, since a whole number of JSON may be beyond what can be reckoned with.
         for age in map(float, ages)
     )
-    return Proofs(first, second, downgrade and ages[SECOND] == NOT_ENROLLED)
+    # Where the first does not count, what was said of the second is as old.
+    stands_in = downgrade and first is not None and ages[SECOND] == NOT_ENROLLED
+    return Proofs(first, second, stands_in)
 
 
 def _is_claim(ages: object) -> TypeGuard[Sequence[float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from flask import current_app
@@ -20,6 +21,7 @@ from .answer import problem_answer
 from .answer import problem_json
 from .answer import redirect
 from .challenge import Challenge
+from .challenge import home_path
 from .challenge import htmx_path
 from .challenge import new_challenge
 from .challenge import SAFE_METHODS
@@ -119,7 +121,13 @@ def _ask_by_page(required: ReverificationRequired) -> Response:
     gate = current_gate()
     if request.method not in SAFE_METHODS and is_cross_site():
         # A form on another site must not have us put our prompt under its data.
-        return problem_answer(unmet_problem(required))
+        return problem_answer(
+            replace(
+                unmet_problem(required),
+                title="This came from another site",
+                detail="Nothing has been done. Open the page here, and send it again.",
+            )
+        )
     challenge = new_challenge(gate, required)
     token = challenge.seal(gate, required.subject)
     url = url_for("stepup.prompt", challenge=token)
@@ -133,7 +141,7 @@ def _ask_by_htmx(required: ReverificationRequired) -> Response:
     gate, page = current_gate(), htmx_path()
     challenge = new_challenge(gate, required)
     # A page whose address is too long for the prompt's is found again by less of it.
-    for way_back in (page, page.partition("?")[0], request.script_root + "/"):
+    for way_back in (page, page.partition("?")[0], home_path()):
         token = challenge.led_back_to(way_back).seal(gate, required.subject)
         url = url_for("stepup.prompt", challenge=token)
         if len(url) <= LONGEST_URL:

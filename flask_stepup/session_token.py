@@ -59,8 +59,8 @@ class SessionTokens:
         :param expired_for: seconds since the token may have expired.
         :raises InvalidToken: it is anything but an authentic, current session token.
         """
-        if len(token) > LONGEST_TOKEN or not token.isascii():
-            raise InvalidToken("too long for a session token, or not ASCII")
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidToken("too long for a session token")
         try:
             header, claims = self._decoded(token, is_exp_ours=expired_for > 0)
             _check_header(header)
@@ -119,10 +119,10 @@ class SessionTokens:
 
 def _check_header(header: dict[str, Any]) -> None:
     # PyJWT knows one critical extension, and older ones of it ignore them all.
-    if "crit" in header:
-        raise InvalidToken("it has extensions that must be understood")
+    if "crit" in header or not isinstance(header.get("kid", ""), str):
+        raise InvalidToken("it has a header that Clerk's do not have")
     # An OAuth access token is signed with the same key, and is an "at+jwt".
-    if header.get("typ", "JWT") != "JWT":
+    if str(header.get("typ", "JWT")).upper() != "JWT":
         raise InvalidToken("a JSON Web Token of another type")
 
 
@@ -187,9 +187,10 @@ def _rsa_key(jwk: Mapping[str, Any]) -> PyJWK | None:
     # A private key that is published belongs to everybody.
     if "d" in jwk or jwk.get("use", "sig") != "sig":
         return None
-    if jwk.get("kty") != "RSA" or jwk.get("alg", ALGORITHM) != ALGORITHM:
+    if jwk.get("alg", ALGORITHM) != ALGORITHM:
         return None
     try:
+        # Which refuses every kty but RSA.
         key = PyJWK({name: jwk[name] for name in ("kty", "n", "e")}, ALGORITHM)
     except Exception:
         return None

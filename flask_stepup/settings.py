@@ -59,7 +59,8 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _origins(name: str, value: Any) -> tuple[str, ...]:
-    # Text is a sequence too, of characters: one origin has to be in a list as well.
+    if isinstance(value, str):  # as it comes from the environment
+        value = re.split(r"[\s,]+", value.strip())
     origins = value if isinstance(value, list | tuple | set | frozenset) else [None]
     if not all(isinstance(item, str) and _ORIGIN.fullmatch(item) for item in origins):
         raise ConfigurationError(
@@ -111,7 +112,7 @@ class Settings:
     clerk_secret_key: str | None = _setting(None, _secret, repr=False)
     clerk_api_url: str = _setting(API_URL, _text)
     clerk_timeout: float = _setting(5.0, _number(0.05, 60, float))
-    clerk_jwt_key: str | None = _setting(None, _secret)
+    clerk_jwt_key: str | None = _setting(None, _secret, repr=False)
     clerk_authorized_parties: tuple[str, ...] = _setting((), _origins)
     factor_downgrade: bool = _setting(False, _flag)
     storage_uri: str = _setting("sqlite:///stepup.db", _secret, repr=False)

@@ -13,6 +13,7 @@ from flask import request
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
+from .answer import finished
 from .answer import leading_htmx
 from .answer import problem_answer
 from .answer import problem_json
@@ -64,7 +65,8 @@ def tell_of_old_sign_in(required: ReverificationRequired) -> None:
         log.warning(
             "user %r has to sign in again: the first factor is %s. An app whose "
             "policies ask for it calls stepup.grant('first_factor') when somebody "
-            "signs in, or has a subject_loader that knows factor_ages",
+            "signs in, or knows factor_ages (which Clerk's session tokens have where "
+            "reverification is switched on in its dashboard)",
             required.subject.user_id,
             required.cause,
         )
@@ -89,8 +91,9 @@ def _page_to_return_to() -> str:
 def _flask_logins_own_answer() -> Response:
     login_manager: Any = getattr(current_app, "login_manager", None)
     try:
-        return make_response(login_manager.unauthorized())
+        answer = login_manager.unauthorized()
     except HTTPException as error:
         # Without a login view it aborts. We may be called as an error handler
         # ourselves, and Flask asks no other one for what a handler raises.
-        return make_response(current_app.handle_http_exception(error))
+        answer = current_app.handle_http_exception(error)
+    return finished(make_response(answer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from flask import request
@@ -10,37 +11,38 @@ from flask import Response
 
 from .answer import json_answer
 from .answer import problem_json
-from .errors import ConfigurationError
+from .errors import ImpersonationRefused
 from .errors import Refusal
 from .gate import current_gate
 from .gate import Gate
+from .policy import is_scope
 from .problem import problem_of
 from .proofs import NOTHING_PROVED
-from .subject import Subject
 
 
 def status() -> Response:
     """Tell whether the default policy is met in the scope that was asked for."""
     gate = current_gate()
     try:
-        return _status(gate, gate.subject(), request.args.get("scope", ""))
+        return _status(gate, request.args.get("scope", ""))
     except Refusal as refusal:
         return problem_json(problem_of(refusal))
 
 
-def _status(gate: Gate, subject: Subject, scope: str) -> Response:
-    policy, is_met, proofs = gate.settings.preset, False, NOTHING_PROVED
-    try:
-        policy = replace(policy, scope=scope)
-    except ConfigurationError:
-        pass  # no policy can have this scope, so nothing was ever proved in it
-    else:
-        assessment = gate.assess(policy, subject)
-        is_met, proofs = assessment.shortfall is None, assessment.proofs
+def _status(gate: Gate, scope: str) -> Response:
+    policy, met, proofs = gate.settings.preset, False, NOTHING_PROVED
+    # Who acts in another's name meets no policy, and where no policy can have such a
+    # scope, nobody ever met one.
+    with suppress(ImpersonationRefused):
+        subject = gate.subject()
+        if is_scope(scope):
+            policy = replace(policy, scope=scope)
+            assessment = gate.assess(policy, subject)
+            met, proofs = assessment.shortfall is None, assessment.proofs
     verified_at = policy.verified_at(proofs)
     return json_answer(
         {
-            "reverified": is_met,
+            "reverified": met,
             "level": policy.level,
             "verified_at": None if verified_at is None else int(verified_at),
             "expires_in": policy.expires_in(proofs, time.time()),

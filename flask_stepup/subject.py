@@ -15,6 +15,7 @@ from flask import current_app
 from flask import Flask
 from flask import session
 
+from .client import is_bearer
 from .errors import ConfigurationError
 
 
@@ -24,7 +25,7 @@ class Subject:
 
     :param user_id: as the verifier knows the person; an int becomes text.
     :param session_id: the identity provider's session, where there is one. Markers
-        and challenges are bound to it.
+        and challenges are bound to it, and ``forget`` ends what claims prove in it.
     :param factor_ages: whole minutes since the first and second factor were proved
         to the identity provider; -1 is a factor that is not enrolled.
     :param impersonated: somebody else acts in this person's name.
@@ -51,7 +52,7 @@ class Subject:
         object.__setattr__(self, "session_id", _checked_session_id(session_id))
         object.__setattr__(self, "factor_ages", factor_ages)
         object.__setattr__(self, "impersonated", impersonated)
-        object.__setattr__(self, "stated_at", stated_at)
+        object.__setattr__(self, "stated_at", _checked_time(stated_at))
 
 
 #: What a subject loader may return; None is nobody.
@@ -63,7 +64,7 @@ SubjectLoader = Callable[[], Loaded]
 class RemembersExpired(Protocol):
     """A subject loader whose proof of who is asking expires while a prompt is open."""
 
-    def expired(self, max_age: float) -> Subject | None:
+    def expired_subject(self, max_age: float) -> Subject | None:
         """Return whom an expired proof names, none older than ``max_age`` seconds.
 
         Such a subject has no factor ages: only who it was is believed.
@@ -121,8 +122,10 @@ def _flask_login_subject() -> Subject | None:
     if not current_user.is_authenticated:
         return None
     # Flask-Login's id of the sign-in: another one follows when the person signs in
-    # again from another browser or address.
-    return Subject(current_user.get_id(), session_id=session.get("_id"))
+    # again from another browser or address. It names no session that could bind what
+    # has no nonce: all sign-ins from one browser have the same.
+    session_id = None if is_bearer() else session.get("_id")
+    return Subject(current_user.get_id(), session_id)
 
 
 def _checked_user_id(user_id: object) -> str:
@@ -143,4 +146,15 @@ def _checked_session_id(session_id: object) -> str | None:
         raise ConfigurationError(
             f"session_id must be text or None, not {type(session_id).__name__}"
         )
-    return session_id
+    return session_id or None
+
+
+def _checked_time(at: object) -> float | None:
+    if at is None:
+        return None
+    if isinstance(at, int | float) and not isinstance(at, bool) and 0 <= at < 2**53:
+        return at
+    raise ConfigurationError(
+        "stated_at must be seconds since the epoch, or None for now, "
+        f"not {type(at).__name__}"
+    )

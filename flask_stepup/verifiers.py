@@ -37,22 +37,18 @@ class FunctionVerifier:
         return self._function(user_id, code)
 
 
-def clerk_verifier(
-    secret_key: str | None, base_url: str, timeout: float
-) -> ClerkVerifier:
+def clerk_verifier(api: ClerkBackendAPI | None) -> ClerkVerifier:
     """Return Clerk as a verifier.
 
-    :raises ConfigurationError: there is no key, or one of these cannot work.
+    :raises ConfigurationError: there is no key for its backend API.
     """
-    if not secret_key:
+    if api is None:
         raise ConfigurationError(
             "nothing can check codes: set STEPUP_CLERK_SECRET_KEY (or CLERK_SECRET_KEY "
             "in the environment), pass verifier= to StepUp, or register one with "
             "@stepup.verifier before init_app"
         )
-    return ClerkVerifier(
-        ClerkBackendAPI(secret_key, base_url=base_url, timeout=timeout)
-    )
+    return ClerkVerifier(api)
 
 
 def as_verifier(given: Any) -> Verifier:

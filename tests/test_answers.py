@@ -13,6 +13,7 @@ from conftest import MakeApp
 from flask import Blueprint
 from flask import Flask
 from flask import request
+from flask_login import LoginManager
 from people import Codes
 from people import PAGE
 from people import Person
@@ -20,6 +21,7 @@ from people import Prompt
 from werkzeug.test import TestResponse
 
 from flask_stepup import require_reverification
+from flask_stepup import ReverificationRequired
 from flask_stepup import StepUp
 from flask_stepup import Subject
 
@@ -138,6 +140,7 @@ ROWS: dict[str, tuple[str, dict[str, str], str]] = {
         PAGE | {"Sec-Fetch-Mode": "no-cors"},
         "403 reverification_required",
     ),
+    "HTML in capitals": ("GET", {"Accept": "TEXT/HTML"}, "303 /stepup/"),
     "XHTML": ("GET", {"Accept": "application/xhtml+xml"}, "303 /stepup/"),
     "page": ("GET", PAGE, "303 /stepup/"),
     "page that heads": ("HEAD", PAGE, "303 /stepup/"),
@@ -163,18 +166,12 @@ def test_the_first_row_that_fits(
 
 
 VARIES: dict[str, set[str]] = {
-    "htmx": {"Cookie", "HX-Request"},
-    "bearer": {"Cookie", "HX-Request", "Authorization"},
-    "another scheme": {"Cookie", "HX-Request", "Authorization", "Accept", "MODE"},
-    "page": {"Cookie", "HX-Request", "Authorization", "Accept", "MODE"},
-    "page that posts": {
-        "Cookie",
-        "HX-Request",
-        "Authorization",
-        "Accept",
-        "MODE",
-        "Sec-Fetch-Site",
-    },
+    "htmx": {"HX-Request"},
+    "bearer": {"HX-Request"},
+    "another scheme": {"HX-Request", "Accept", "Sec-Fetch-Mode"},
+    "nobody, program": {"HX-Request", "Accept", "Sec-Fetch-Mode"},
+    "page": {"HX-Request", "Accept", "Sec-Fetch-Mode"},
+    "page that posts": {"HX-Request", "Accept", "Sec-Fetch-Mode", "Sec-Fetch-Site"},
 }
 
 
@@ -182,12 +179,68 @@ VARIES: dict[str, set[str]] = {
 def test_answers_vary_by_what_was_looked_at(app: Flask, row: str) -> None:
     """A cache keeps apart what the table keeps apart."""
     method, headers, _ = ROWS[row]
-    names = {name.replace("MODE", "Sec-Fetch-Mode").lower() for name in VARIES[row]}
+    # One of these tells who is asking.
+    names = VARIES[row] | {"Authorization", "Cookie"}
 
-    # Whoever guards looks for a marker, and a bearer's is in a header.
-    assert set(ask(app, "decorated", headers, method).vary.as_set()) == names | {
-        "authorization"
+    vary = ask(app, "decorated", headers, method).vary
+
+    assert set(vary.as_set()) == {name.lower() for name in names}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_the_view_lets_be_kept_is_kept_for_one_person(
+    make_app: MakeApp, codes: Codes, way: str
+) -> None:
+    """A view's own Cache-Control stands, and its answer varies by who asks."""
+    stepup = StepUp(
+        verifier=codes, subject_loader=lambda: Subject("alice", "s1", [0, 0])
+    )
+    app = make_app(stepup=stepup)
+    answer = {"Cache-Control": "private, max-age=9"}
+    blueprint = Blueprint("kept", __name__)
+
+    def required() -> Any:
+        stepup.require()
+        return "in", answer
+
+    views: dict[str, Any] = {
+        "decorated": require_reverification(lambda: ("in", answer)),
+        "protected": lambda: ("in", answer),
+        "required": required,
     }
+    blueprint.add_url_rule("/kept", "view", views[way])
+    if way == "protected":
+        stepup.protect(blueprint)
+    app.register_blueprint(blueprint)
+
+    kept = app.test_client().get("/kept", headers=BEARER)
+
+    assert (kept.text, kept.headers["Cache-Control"]) == ("in", "private, max-age=9")
+    assert {"authorization", "cookie"} <= set(kept.vary.as_set())
+
+
+def test_what_flask_login_answers_is_not_stored(
+    make_app: MakeApp, codes: Codes
+) -> None:
+    """The same address answers a program with JSON."""
+    app = make_app(stepup=StepUp(verifier=codes))
+    manager = LoginManager(app)
+    manager.user_loader(lambda user_id: None)
+    manager.login_view = "open_to_all"
+
+    answer = app.test_client().get("/vault", headers=PAGE)
+
+    assert answer.location == "/open?next=%2Fvault"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "accept" in answer.vary.as_set()
+
+
+def test_a_handler_of_the_apps_own_is_not_stored(app: Flask) -> None:
+    """Whichever way the policy is demanded."""
+    app.register_error_handler(ReverificationRequired, lambda error: ("mine", 403))
+    for way in WAYS:
+        answer = ask(app, way, PAGE)
+        assert (answer.text, answer.headers["Cache-Control"]) == ("mine", "no-store")
 
 
 def test_an_old_browsers_post_varies_by_its_origin(app: Flask) -> None:
@@ -197,6 +250,42 @@ def test_an_old_browsers_post_varies_by_its_origin(app: Flask) -> None:
 
     assert kind(response) == "403 page"
     assert "origin" in response.vary.as_set()
+
+
+@pytest.mark.parametrize("host", ["a b", "[", "a/b"])
+def test_a_host_that_is_none_is_nobodys(app: Flask, host: str) -> None:
+    """A post of ``Origin: null`` is from another site, whatever came as Host."""
+    headers = {"Accept": "text/html", "Origin": "null", "Host": host}
+
+    assert kind(ask(app, "decorated", headers, "POST")) == "403 page"
+
+
+def test_the_front_page_is_on_this_site(app: Flask, codes: Codes) -> None:
+    """Promise 10: also where a proxy lets strangers say what the app's root is."""
+    headers = {"HX-Request": "true"}
+    client = app.test_client()
+    url = client.get(
+        "/decorated", headers=headers, environ_overrides={"SCRIPT_NAME": "//evil"}
+    ).headers["HX-Redirect"]
+    prompt = Prompt(client.get("/stepup/" + url[url.index("?") :], headers=PAGE))
+
+    answer = client.post(
+        "/stepup/", data=prompt.fields | {"code": "right"}, headers=PAGE
+    )
+
+    assert answer.location == "/evil/"
+
+
+def test_a_loader_may_have_attributes(make_app: MakeApp, codes: Codes) -> None:
+    """What is no memory of expired sign-ins is not taken for one."""
+
+    def loader() -> None:
+        return None
+
+    loader.expired = True  # type: ignore[attr-defined]
+    app = make_app(stepup=StepUp(verifier=codes, subject_loader=loader))
+
+    assert app.test_client().post("/stepup/", json={}).status_code == 401
 
 
 # --- what JSON says ---

@@ -50,6 +50,7 @@ WITHOUT_FLASK = {
     "policy",
     "demand",
     "signing",
+    "session_token",
     "ledger",
     "clerk",
     "marker",

@@ -10,8 +10,12 @@ from conftest import MakeApp
 from flask import Flask
 from flask import request
 from flask import session
+from flask_login import login_user
+from flask_login import LoginManager
+from flask_login import UserMixin
 from people import Codes
 from people import Person
+from people import Prompt
 from werkzeug.test import TestResponse
 
 from flask_stepup import require_reverification
@@ -160,18 +164,75 @@ SCOPES = ("payments", "keys")
 
 
 def test_without_a_session_nothing_can_be_kept(
-    app: Flask, caplog: pytest.LogCaptureFixture
+    app: Flask, codes: Codes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A token that names no session gets no marker; the log tells the mend."""
+    """A token that names no session gets no marker, and spends no code for none."""
     client = Client(app, "alice")
 
     answer = client.verify(client.get().json["challenge"])
 
-    assert answer.status_code == 200
+    assert (answer.status_code, answer.json["code"]) == (503, "verifier_unavailable")
     assert "marker" not in answer.json
-    assert answer.json["expires_in"] == 0
+    assert codes.asked == []
     assert "session_id" in caplog.text
-    assert not client.opens("/vault")
+    assert client.get("/grant").json == {"marker": None}
+
+
+@pytest.mark.parametrize("order", ["old, new", "new, old", "x, old, new"])
+def test_of_several_markers_of_one_scope_the_newest_counts(
+    app: Flask, order: str
+) -> None:
+    """A client that only ever appends is let in all the same."""
+    with time_machine.travel(1_900_000_000, tick=False) as clock:
+        client = Client(app)
+        markers = {"old": client.marker(code="right, once"), "x": "x"}
+        clock.shift(700)
+        markers["new"] = client.marker(code="right, twice")
+        sent = ",".join(markers[name] for name in order.split(", "))
+
+        assert client.opens("/vault", sent)
+
+
+def test_a_bearer_header_makes_no_browsers_session_portable(
+    make_app: MakeApp, codes: Codes
+) -> None:
+    """Promise 3: Flask-Login's id of a sign-in is the same for all of a browser's.
+
+    A marker bound to it would outlive the logout.
+    """
+    stepup = StepUp(verifier=codes)
+    app = make_app(stepup=stepup)
+    manager = LoginManager(app)
+
+    class User(UserMixin):
+        id = "alice"
+
+    manager.user_loader(lambda user_id: User())
+    app.add_url_rule("/log-in", "log-in", lambda: str(login_user(User())))
+    browser = Person(app)
+    browser.json("/log-in")
+    headers = {"Authorization": "Bearer anything"}
+
+    challenge = browser.json(headers=headers).json["challenge"]
+    sent = {"challenge": challenge, "code": "right"}
+    answer = browser.client.post("/stepup/", json=sent, headers=headers)
+
+    assert answer.status_code == 503
+    assert codes.asked == []
+
+
+def test_htmx_is_a_browser_whatever_it_sends(app: Flask) -> None:
+    """Where HTMX adds a bearer token too, the session keeps the marker."""
+    browser = Person(app, "alice")
+    headers = {"Authorization": "Bearer alice s1", "HX-Request": "true"}
+    url = browser.json("/vault", headers=headers).headers["HX-Redirect"]
+
+    done = browser.answer(Prompt(browser.open(url)), "right")
+
+    assert done.status_code == 303
+    assert browser.json("/vault", headers=headers).status_code == 200
+    del headers["HX-Request"]
+    assert browser.json("/vault", headers=headers).status_code == 401
 
 
 def test_a_marker_of_a_bearer_expires(app: Flask) -> None:
@@ -203,6 +264,17 @@ def test_a_forgotten_marker_opens_nothing(app: Flask, how: str) -> None:
 
     assert (refused.status_code, refused.json["cause"]) == (401, "revoked")
     assert elsewhere.opens("/vault", theirs) is (how == "forget")
+    assert client.opens("/vault", client.marker(code="right again"))
+
+
+def test_what_one_ends_in_a_browser_ends_for_its_tokens(app: Flask) -> None:
+    """Promise 3: markers that are bound to the same session at the provider go too."""
+    client, browser = Client(app), Person(app, "alice")
+    marker = client.marker()
+
+    browser.json("/forget")
+
+    assert client.get("/vault", marker).json["cause"] == "revoked"
     assert client.opens("/vault", client.marker(code="right again"))
 
 

@@ -17,6 +17,7 @@ from flask import request
 from people import Codes
 from people import Person
 
+from flask_stepup import ConfigurationError
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
 from flask_stepup import Subject
@@ -95,13 +96,20 @@ def test_a_claim_counts_when_all_of_its_minute_is_after_the_revocation(
 
 
 def test_a_claim_is_as_old_as_its_statement() -> None:
-    """What a token stated a minute ago is a minute closer to the revocation."""
+    """Promise 2: ages count from when they were stated, and do not slide with use."""
     facts: Any = {"since": NOW - 90, "downgrade": False}
     assert claimed([0, 0], NOW, stated_at=NOW, **facts).second == NOW
+    assert claimed([0, 0], NOW, stated_at=NOW - 29, **facts).second == NOW - 29
     assert claimed([0, 0], NOW, stated_at=NOW - 30, **facts) == NOTHING_PROVED
     # Nothing is stated in the future, whatever its clock says.
     facts["since"] = NOW - 30
     assert claimed([0, 0], NOW, stated_at=NOW + 60, **facts) == NOTHING_PROVED
+
+
+def test_nobody_stands_in_by_a_claim_from_before_the_revocation() -> None:
+    """Promise 3: that no second factor is enrolled is as old as what comes with it."""
+    assert read([0, -1], downgrade=True, since=NOW - 61).without_second
+    assert read([0, -1], downgrade=True, since=NOW - 60) == NOTHING_PROVED
 
 
 # --- levels, markers and claims ---
@@ -315,3 +323,58 @@ def test_a_loader_that_cannot_tell_who_leaves_keeps_nobody_from_leaving(
     app.add_url_rule("/forget", "forget", lambda: str(stepup.forget()))
 
     assert Person(app).json("/forget").status_code == 200
+
+
+def test_in_a_session_that_was_ended_no_claim_counts(
+    make_app: MakeApp, codes: Codes
+) -> None:
+    """Promise 3: with the old cookie back, not even one that names no session."""
+    stepup = StepUp(
+        verifier=codes, subject_loader=lambda: Subject("alice", factor_ages=[0, 0])
+    )
+    app = make_app(stepup=stepup)
+    app.add_url_rule("/grant", "grant", lambda: str(stepup.grant()))
+    app.add_url_rule("/forget", "forget", lambda: str(stepup.forget()))
+    alice = Person(app)
+    alice.json("/grant")
+    old = alice.cookie()
+    alice.json("/forget")
+    alice.put_back(old)
+
+    refused = alice.json("/vault")
+
+    assert (refused.status_code, refused.json["cause"]) == (403, "revoked")
+    # Its nonce has been replaced: this is a session like any other again.
+    assert alice.json("/vault").status_code == 200
+
+
+def test_a_marker_from_the_future_takes_no_claims_place(
+    app: Flask, codes: Codes
+) -> None:
+    """Promise 2: it is refused, and what is fresh beside it counts."""
+    alice = Person(app)
+    start = datetime(2030, 1, 1, tzinfo=UTC)
+    with time_machine.travel(start, tick=False) as clock:
+        challenge = alice.json("/strict").json["challenge"]
+        sent = {"challenge": challenge, "code": "right"}
+        alice.client.post("/stepup/", json=sent)
+        clock.shift(-3_600)
+
+        assert status(alice, "/strict", "") == 403
+        assert status(alice, "/strict", "0 0") == 200
+        told = alice.json("/stepup/status", headers={"Ages": "0 0"}).json
+        assert (told["reverified"], told["expires_in"]) == (True, 600)
+
+
+@pytest.mark.parametrize(
+    "stated_at", ["x", True, math.nan, math.inf, -1, 2**53, [5], 5j, datetime.now(UTC)]
+)
+def test_when_a_claim_was_stated_is_a_time(stated_at: Any) -> None:
+    """Anything else is told when the subject is made."""
+    with pytest.raises(ConfigurationError, match="stated_at"):
+        Subject("alice", stated_at=stated_at)
+
+
+def test_an_empty_session_id_is_none() -> None:
+    """It names no session to which anything could be bound."""
+    assert Subject("alice", "").session_id is None

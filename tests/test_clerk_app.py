@@ -225,8 +225,10 @@ def test_an_expired_token_of_somebody_else(pem_app: Flask, sandbox: Sandbox) -> 
         clock.shift(timedelta(seconds=100))
         answers.append(other.answer(prompt, next(CODES)))
 
-    assert [answer.status_code for answer in answers] == [400, 400, 400]
-    assert all("start again" in answer.text for answer in answers)
+    assert [answer.status_code for answer in answers] == [303, 303, 303]
+    assert all(answer.location.startswith("/sign-in") for answer in answers)
+    as_json = other.client.post("/stepup/", json={})
+    assert (as_json.status_code, as_json.json["code"]) == (401, "unauthenticated")
 
 
 def test_an_expired_bearer_token_identifies_nobody(
@@ -255,6 +257,28 @@ def test_an_expired_impersonation_is_none_too(pem_app: Flask, sandbox: Sandbox) 
         clock.shift(timedelta(seconds=100))
 
         assert visitor.answer(prompt, next(CODES)).status_code == 403
+
+
+@pytest.mark.parametrize("late", [0, 300, 86_000])
+def test_who_leaves_with_an_expired_token_is_known(
+    pem_app: Flask, sandbox: Sandbox, late: int
+) -> None:
+    """Promise 3: a page that was open for long ends what a new token would claim."""
+    pem_app.add_url_rule(
+        "/forget", "forget", lambda: str(pem_app.extensions["stepup"].forget())
+    )
+    visitor = Visitor(pem_app, sandbox)
+    with time_machine.travel(START, tick=False) as clock:
+        visitor.renew(lifetime=60)
+        clock.shift(timedelta(seconds=60 + late))
+        visitor.open("/forget")
+        visitor.renew(factor_ages=(0, 0))
+        claimed = visitor.open()
+        clock.shift(timedelta(seconds=61))
+        visitor.renew(factor_ages=(0, 0))
+
+        assert claimed.location.startswith("/stepup/")
+        assert visitor.open().text == "in"
 
 
 # --- who is asked ---

@@ -50,10 +50,17 @@ TABLE: dict[str, tuple[Any, dict[Any, Any], tuple[Any, ...]]] = {
                 "http://localhost:3000",
             ),
             ("chrome-extension://abcdef",): ("chrome-extension://abcdef",),
+            "https://a.example": ("https://a.example",),
+            " https://a.example, http://b.example:81 ": (
+                "https://a.example",
+                "http://b.example:81",
+            ),
         },
         (
             *(5, True, b"text", ["text"], {}),
-            "https://a.example",
+            "",
+            "a.example",
+            "https://a.example/x",
             ("https://a.example/",),
             ("a.example",),
             ("",),

@@ -129,10 +129,10 @@ def test_claims_and_bearer_markers_count(make_app: MakeApp, codes: Codes) -> Non
 
 
 def test_impersonated(make_app: MakeApp, codes: Codes) -> None:
-    """Who acts for somebody else stands nowhere."""
+    """Who acts for somebody else meets no policy."""
     stepup = StepUp(
         verifier=codes, subject_loader=lambda: Subject("alice", impersonated=True)
     )
     answer = status(Person(make_app(stepup=stepup)))
 
-    assert (answer.status_code, answer.json["code"]) == (403, "impersonation_refused")
+    assert (answer.status_code, answer.json) == (200, NOTHING)

@@ -26,7 +26,9 @@ log = logging.getLogger("flask_stepup")
 FRESH = 300.0
 #: Seconds that they serve on while nobody gives newer ones.
 LONGEST_LIFE = 3_600.0
-#: Seconds from the end of one request for keys, failed or not, to the next one.
+#: Seconds from the end of one request for keys, failed or not, to the next one. Only
+#: the one that brought the first keys is followed by none, so that a key which is
+#: newer than these is found at once.
 LEAST_PAUSE = 10.0
 #: Kids that were asked for in vain and are remembered; the oldest makes room.
 MOST_UNKNOWN = 1_000
@@ -48,11 +50,11 @@ class PublishedKeys:
     the keys that are asked for every few minutes.
 
     :param api: where they are published.
-    :param clock: seconds that never go back.
+    :param clock: seconds; where it is set back, the keys are asked for again.
     """
 
     def __init__(
-        self, api: ClerkBackendAPI, *, clock: Callable[[], float] = time.monotonic
+        self, api: ClerkBackendAPI, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._api = api
         self._clock = clock
@@ -92,17 +94,18 @@ class PublishedKeys:
 
     def _look_up(self, kid: str) -> Mapping[str, Any] | None:
         known = self._known
-        is_dead = self._clock() - known.since >= LONGEST_LIFE
-        return None if is_dead else known.keys.get(kid)
+        lives = 0 <= self._clock() - known.since < LONGEST_LIFE
+        return known.keys.get(kid) if lives else None
 
     def _shall_ask(self, kid: str) -> bool:
         now, known = self._clock(), self._known
         is_new = kid not in known.keys and kid not in self._unknown
-        is_due = is_new or now - known.since >= FRESH
-        return is_due and now - self._asked_at >= LEAST_PAUSE
+        is_fresh = 0 <= now - known.since < FRESH
+        is_pause = 0 <= now - self._asked_at < LEAST_PAUSE
+        return (is_new or not is_fresh) and not is_pause
 
     def _ask(self, kid: str) -> None:
-        failure = ""
+        failure, had_none = "", self._known.since == -math.inf
         try:
             self._keep(self._api.jwks(), kid)
         except VerifierError as error:
@@ -111,7 +114,8 @@ class PublishedKeys:
         except Exception as error:
             failure = type(error).__name__
         finally:
-            self._asked_at = self._clock()
+            are_the_first = had_none and self._known.since > -math.inf
+            self._asked_at = -math.inf if are_the_first else self._clock()
         if failure:
             log.error("the keys of session tokens cannot be had: %s", failure)
 
