@@ -60,7 +60,7 @@ def claimed(
         so it counts only if that is later.
     :param downgrade: whether the first factor stands in for one that is not enrolled.
     """
-    if not _is_claim(ages) or ages[FIRST] == ages[SECOND] == NOT_ENROLLED:
+    if not _is_claim(ages):
         return NOTHING_PROVED
     stated_at = min(stated_at, now)
     first, second = (

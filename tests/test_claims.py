@@ -348,22 +348,48 @@ def test_in_a_session_that_was_ended_no_claim_counts(
     assert alice.json("/vault").status_code == 200
 
 
-def test_a_marker_from_the_future_takes_no_claims_place(
-    app: Flask, codes: Codes
+def test_what_was_revoked_does_not_come_back_with_the_next_code(
+    make_app: MakeApp, codes: Codes
 ) -> None:
-    """Promise 2: it is refused, and what is fresh beside it counts."""
+    """Promise 3: a new marker carries no factor of one that is void."""
+    stepup = StepUp(verifier=codes, subject_loader=lambda: "alice")
+    app = make_app(stepup=stepup)
+    app.add_url_rule(
+        "/both", "both", require_reverification("strict_mfa")(lambda: "in")
+    )
+    app.add_url_rule("/first", "first", lambda: str(stepup.grant("first_factor")))
+    app.add_url_rule("/second", "second", lambda: str(stepup.grant()))
     alice = Person(app)
+    alice.json("/first")
+    with app.app_context():
+        stepup.revoke("alice")
+    alice.json("/second")
+
+    assert alice.json("/vault").status_code == 200
+    assert alice.json("/both").status_code == 403
+    alice.json("/first")
+    assert alice.json("/both").status_code == 200
+
+
+def test_a_marker_from_the_future_takes_no_claims_place(app: Flask) -> None:
+    """Promise 2: it is refused, and what is fresh beside it counts."""
+    client = app.test_client()
+    headers = {"Authorization": "Bearer x"}
     start = datetime(2030, 1, 1, tzinfo=UTC)
     with time_machine.travel(start, tick=False) as clock:
-        challenge = alice.json("/strict").json["challenge"]
+        challenge = client.get("/strict", headers=headers).json["challenge"]
         sent = {"challenge": challenge, "code": "right"}
-        alice.client.post("/stepup/", json=sent)
+        answer = client.post("/stepup/", json=sent, headers=headers)
+        headers["Stepup-Marker"] = answer.json["marker"]
         clock.shift(-3_600)
+        refused = client.get("/strict", headers=headers)
+        headers["Ages"] = "0 0"
+        opened = client.get("/strict", headers=headers)
+        told = client.get("/stepup/status", headers=headers).json
 
-        assert status(alice, "/strict", "") == 403
-        assert status(alice, "/strict", "0 0") == 200
-        told = alice.json("/stepup/status", headers={"Ages": "0 0"}).json
-        assert (told["reverified"], told["expires_in"]) == (True, 600)
+    assert refused.status_code == 401
+    assert opened.status_code == 200
+    assert (told["reverified"], told["expires_in"]) == (True, 600)
 
 
 @pytest.mark.parametrize(

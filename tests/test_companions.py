@@ -129,6 +129,21 @@ def test_flask_logins_logout_forgets(alice: Person) -> None:
     assert alice.json("/naked").json["cause"] == "revoked"
 
 
+def test_forgetting_one_session_of_flask_login_leaves_the_others(app: Flask) -> None:
+    """Though all sessions from one browser have the same id of the sign-in."""
+    app.add_url_rule(
+        "/forget", "forget", lambda: str(app.extensions["stepup"].forget())
+    )
+    one, other = Person(app, "alice"), Person(app, "alice")
+    one.step_up("right, one")
+    other.step_up("right, two")
+
+    assert one.open("/forget").status_code == 200
+
+    assert one.open("/vault").status_code == 303
+    assert other.open("/vault").text == "in"
+
+
 @pytest.mark.parametrize("way", ["clear", "pop"])
 def test_a_logout_that_clears_the_session_first_forgets_too(
     app: Flask, alice: Person, way: str
