@@ -23,6 +23,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/clerk_api
 	$(BIN)/pytest -q tests/test_architecture.py
 
 docs: $(VENV)/dev.stamp

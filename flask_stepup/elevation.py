@@ -30,7 +30,7 @@ REMEMBERED_MARKERS = 1_024
 
 
 class Elevation:
-    """The markers that this app made for its ledger, kept in sessions and by bearers."""
+    """The markers that this app made for its ledger, in sessions or kept by bearers."""
 
     def __init__(self, signer: Signer, ledger: Ledger) -> None:
         self._signer = signer

@@ -5,45 +5,39 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
-from http.client import HTTPConnection
 from pathlib import Path
-from threading import Thread
-from threading import Timer
 from typing import Any
-from typing import IO
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
+from front_end.chromium import CHROMIUM
+from front_end.chromium import chromium
 from people import PAGE
 from people import Prompt
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
-from playwright.sync_api import sync_playwright
-from werkzeug.serving import make_server
+from serving import get
+from serving import port_in
+from serving import read_until
+from serving import run
+from serving import served
+from serving import started
 from werkzeug.test import TestResponse
 
 from flask_stepup.sandbox import SandboxUser
 
 BANK = Path(__file__).parent.parent / "examples" / "bank"
-CHROMIUM = shutil.which("chromium")
-CHROMIUM_ARGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-).split()
+SCRIPT = "examples/bank/app.py"
 
 GUARDED = ("/account-numbers", "/payout-address", "/send-money")
 PAGES = ("/", *GUARDED)
@@ -495,64 +489,11 @@ def _environment() -> dict[str, str]:
     return here | {"PORT": "0"}  # any that is free
 
 
-@contextmanager
-def started(env: dict[str, str], *command: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that is gone afterwards, and after a minute whatever happens."""
-    process = subprocess.Popen(
-        [sys.executable, *(command or ("examples/bank/app.py",))],
-        cwd=BANK.parent.parent,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = Timer(60, process.kill)
-    deadline.start()
-    with process:
-        try:
-            yield process
-        finally:
-            deadline.cancel()
-            process.kill()
-
-
-def run(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Start the bank where it is expected to end by itself."""
-    with started(env) as process:
-        printed, errors = process.communicate()
-    return subprocess.CompletedProcess([], process.returncode, printed, errors)
-
-
-def read_until(stream: IO[str] | None, text: str) -> str:
-    """What is printed, up to the line with the text."""
-    read = ""
-    for line in stream or ():
-        read += line
-        if text in line:
-            return read
-    pytest.fail(f"{text!r} was not printed: {read}")
-
-
-def port_in(printed: str) -> int:
-    found = re.search(r"http://127\.0\.0\.1:(\d+)", printed)
-    assert found, printed
-    return int(found[1])
-
-
-def get(port: int, path: str = "/sign-in") -> str:
-    """Fetch a page."""
-    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        assert answer.status == 200
-        return answer.read().decode()
-
-
 def test_the_script_says_where_it_is_and_ends_well(environment: dict[str, str]) -> None:
     """It prints what to open and where the code is; Ctrl-C ends it with status 0."""
-    with started(environment) as process:
+    with started(environment, SCRIPT) as process:
         printed = read_until(process.stdout, "Ctrl-C")
-        page = get(port_in(printed))
+        page = get(port_in(printed), "/sign-in")
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate()
 
@@ -567,7 +508,7 @@ def test_the_script_says_where_it_is_and_ends_well(environment: dict[str, str]) 
 
 def test_the_script_listens_to_this_machine_only(environment: dict[str, str]) -> None:
     """Whoever else is in the network sees no codes."""
-    with started(environment) as process:
+    with started(environment, SCRIPT) as process:
         port = port_in(read_until(process.stdout, "Ctrl-C"))
         # As good as any address that is not the one it listens to.
         with pytest.raises(OSError):
@@ -578,7 +519,7 @@ def test_a_busy_port_is_told_in_one_line(environment: dict[str, str]) -> None:
     """It names the port and the way to choose another; there is no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run(environment | {"PORT": str(port)})
+        done = run(environment | {"PORT": str(port)}, SCRIPT)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
@@ -591,7 +532,7 @@ def test_a_port_that_is_none_is_told_in_one_line(
     environment: dict[str, str], port: str
 ) -> None:
     """So is anything that is not the number of a port."""
-    done = run(environment | {"PORT": port, "PYTHONUTF8": "1"})
+    done = run(environment | {"PORT": port, "PYTHONUTF8": "1"}, SCRIPT)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
@@ -600,7 +541,7 @@ def test_a_port_that_is_none_is_told_in_one_line(
 
 def test_a_key_of_clerk_asks_for_the_user(environment: dict[str, str]) -> None:
     """With half of what Clerk needs the script says which half is missing."""
-    done = run(environment | {"CLERK_SECRET_KEY": "sk_test_x"})
+    done = run(environment | {"CLERK_SECRET_KEY": "sk_test_x"}, SCRIPT)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
@@ -611,9 +552,9 @@ def test_a_key_of_clerk_asks_for_the_user(environment: dict[str, str]) -> None:
 def test_the_script_runs_with_clerk(environment: dict[str, str]) -> None:
     """With both variables there is no sandbox, and Alice is the only one."""
     clerk = {"CLERK_SECRET_KEY": "sk_test_x", "CLERK_USER_ID": "user_x"}
-    with started(environment | clerk) as process:
+    with started(environment | clerk, SCRIPT) as process:
         printed = read_until(process.stdout, "Ctrl-C")
-        page = get(port_in(printed))
+        page = get(port_in(printed), "/sign-in")
 
     assert "Clerk checks it" in printed
     assert "sandbox" not in printed
@@ -626,7 +567,7 @@ def test_flask_run_serves_the_bank(environment: dict[str, str]) -> None:
     """``flask --app examples/bank/app.py run`` finds the factory and its neighbours."""
     command = "-m flask --app examples/bank/app.py run --port 0"
     with started(environment, *command.split()) as process:
-        page = get(port_in(read_until(process.stderr, "Running on")))
+        page = get(port_in(read_until(process.stderr, "Running on")), "/sign-in")
 
     assert "Welcome to Harbour Bank" in page
 
@@ -636,30 +577,16 @@ def test_flask_run_serves_the_bank(environment: dict[str, str]) -> None:
 
 @pytest.fixture(name="browser", scope="module")
 def _browser() -> Iterator[Browser]:
-    """Chromium. Closed with this module: Playwright's event loop, as long as it runs,
-    would keep async views from being tested in this thread.
-    """
     if not CHROMIUM:
-        missing = pytest.fail if os.environ.get("STEPUP_STRICT") == "1" else pytest.skip
-        missing("there is no chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=CHROMIUM_ARGS
-        )
+        pytest.skip("missing: chromium (apt-get install chromium)")
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(name="site")
 def _site(app: Flask) -> Iterator[str]:
-    """The address at which the bank is served to browsers."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(app) as site:
+        yield site
 
 
 NewPage = Callable[..., Page]

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import timedelta
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from flask import Flask
 from flask import g
 from flask import request
 from front_end import node
-from werkzeug.serving import make_server
+from serving import served
 
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
@@ -184,13 +183,8 @@ def _run() -> Iterator[Callable[[Any], Any]]:
 def _front_end(
     app: Flask, run: Callable[[Any], Any], request: pytest.FixtureRequest
 ) -> Iterator[FrontEnd]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield FrontEnd(run, f"http://127.0.0.1:{server.server_port}", request.param)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(app) as site:
+        yield FrontEnd(run, site, request.param)
 
 
 @dataclass

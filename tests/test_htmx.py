@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +18,7 @@ from people import Person
 from people import Prompt
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
-from werkzeug.serving import make_server
+from serving import served
 
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
@@ -115,20 +114,13 @@ def _page(
     browser: Browser, app: Flask, user: SandboxUser, release: str
 ) -> Iterator[Page]:
     """Somebody signed in, on the second page; a script that fails is a failure."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
     errors: list[str] = []
-    site = f"http://127.0.0.1:{server.server_port}"
-    with browser.new_page(base_url=site) as page:
+    with served(app) as site, browser.new_page(base_url=site) as page:
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"/sign-in/{user.user_id}")
         page.goto(f"/people?page=2&release={release}")
         yield page
-    server.shutdown()
-    thread.join()
-    server.server_close()
     assert errors == []
 
 

@@ -133,8 +133,10 @@ def signing_in() -> ResponseReturnValue:
 
 @bank.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    session.pop("user_id", None)
-    stepup.forget()  # no old copy of the cookie opens anything from now on
+    try:
+        stepup.forget()  # no old copy of the cookie opens anything from now on
+    finally:
+        session.pop("user_id", None)
     return redirect(url_for(".sign_in"), 303)
 
 
