@@ -252,7 +252,7 @@ def test_an_old_browsers_post_varies_by_its_origin(app: Flask) -> None:
     assert "origin" in response.vary.as_set()
 
 
-@pytest.mark.parametrize("host", ["a b", "[", "a/b"])
+@pytest.mark.parametrize("host", ["a b", "a/b"])
 def test_a_host_that_is_none_is_nobodys(app: Flask, host: str) -> None:
     """A post of ``Origin: null`` is from another site, whatever came as Host."""
     headers = {"Accept": "text/html", "Origin": "null", "Host": host}

@@ -183,3 +183,29 @@ def test_the_readmes_program_does_what_its_transcript_says(
     assert right.location == "/account-number"
     assert last.text in transcript
     assert len(program.strip().splitlines()) <= 12
+
+
+def test_the_readmes_api_behind_clerk_needs_nothing_else(
+    user: SandboxUser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the settings that it names, a stale token gets the hint and a fresh one in."""
+    section = README.partition("## Behind a Clerk front end")[2]
+    program = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
+    sandbox = Sandbox([user])
+    monkeypatch.setenv("FLASK_SECRET_KEY", "k" * 32)
+    monkeypatch.setenv("CLERK_SECRET_KEY", sandbox.secret_key)
+    monkeypatch.setenv("CLERK_JWT_KEY", sandbox.jwt_key)
+    monkeypatch.setenv("FLASK_STEPUP_STORAGE_URI", f"sqlite:///{tmp_path}/l.db")
+    names: dict[str, Any] = {"__name__": "readme", "Flask": Flask}
+    names |= {name: getattr(flask_stepup, name) for name in flask_stepup.__all__}
+    exec(program, names)  # noqa: S102 (our own README)
+    app: Flask = names["app"]
+
+    def delete(*factor_ages: int) -> Any:
+        token = sandbox.session_token(user.user_id, factor_ages=factor_ages)
+        headers = {"Authorization": f"Bearer {token}"}
+        return app.test_client().delete("/api/keys/5", headers=headers).json
+
+    assert delete(30, 30)["clerk_error"]["metadata"] == {"reverification": "strict"}
+    assert delete(30, 0) == {"deleted": "5", "by": user.user_id}
+    app.extensions["stepup"].verifier._api.close()
