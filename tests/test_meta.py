@@ -188,7 +188,7 @@ def test_the_readmes_program_does_what_its_transcript_says(
 def test_the_readmes_api_behind_clerk_needs_nothing_else(
     user: SandboxUser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With the settings that it names, a stale token gets the hint and a fresh one in."""
+    """With the settings that it names, an old token gets the hint, a fresh one in."""
     section = README.partition("## Behind a Clerk front end")[2]
     program = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
     sandbox = Sandbox([user])

@@ -70,7 +70,9 @@ assert_type(stepup.is_reverified("strict"), bool)
 
 blueprint = Blueprint("area", __name__)
 stepup.protect(blueprint, max_age=60)
-stepup.grant("second_factor", scope="x")
+assert_type(stepup.grant("second_factor", scope="x"), str | None)
+assert_type(stepup.subject(), Subject | None)
+Subject(5, "sess_1", factor_ages=(0, 5), impersonated=False, stated_at=1.5)
 stepup.revoke(5)
 stepup.unlock("five")
 
