@@ -9,9 +9,9 @@ from .errors import OutcomeUnknown as OutcomeUnknown
 from .errors import VerifierMisconfigured as VerifierMisconfigured
 from .errors import VerifierUnavailable as VerifierUnavailable
 from .extension import StepUp as StepUp
-from .gate import ReverificationRequired as ReverificationRequired
 from .guard import require_reverification as require_reverification
 from .policy import Policy as Policy
+from .required import ReverificationRequired as ReverificationRequired
 from .subject import Subject as Subject
 from .verification import Verification as Verification
 from .verification import Verifier as Verifier

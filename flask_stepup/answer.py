@@ -10,8 +10,10 @@ from flask import redirect as _redirect
 from flask import render_template
 from flask import Response
 
+from .bearer import MARKER_HEADER
 from .client import is_bearer
 from .client import is_page
+from .client import keeps_cookies
 from .client import looked_at
 from .problem import Problem
 
@@ -69,10 +71,10 @@ def not_stored(response: Response) -> Response:
 
     Where the app says itself how long it may be kept, it is kept for this person alone.
     """
-    if "Cache-Control" in response.headers:
-        response.vary.update(looked_at())
-    else:
-        response.headers["Cache-Control"] = "no-store"
+    kept = response.headers.setdefault("Cache-Control", "no-store") != "no-store"
+    if kept:
+        markers = () if keeps_cookies() else (MARKER_HEADER,)
+        response.vary.update((*looked_at(), *markers))
     return response
 
 

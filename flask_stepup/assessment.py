@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from .proofs import NOTHING_PROVED
 from .proofs import Proofs
 from .settings import Settings
 from .subject import Subject
-
-log = logging.getLogger("flask_stepup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ def assess(
     :param standing: of this person and session.
     """
     now, leeway = time.time(), settings.clock_leeway
-    proofs, is_revoked = _stamped(marker, standing, now, leeway)
+    proofs, is_revoked = _stamped(marker, standing)
     ever = proofs
     # Nor does a claim count in a session that was ended: an old cookie is back.
     counts_claim = policy.is_claimable and not standing.session_revoked
@@ -62,9 +59,7 @@ def assess(
     return Assessment(shortfall, proofs, standing)
 
 
-def _stamped(
-    marker: Marker | None, standing: Standing, now: float, leeway: float
-) -> tuple[Proofs, bool]:
+def _stamped(marker: Marker | None, standing: Standing) -> tuple[Proofs, bool]:
     """What the marker proves, and whether that was revoked."""
     if standing.session_revoked:
         return NOTHING_PROVED, True
@@ -72,12 +67,6 @@ def _stamped(
         return NOTHING_PROVED, False
     if marker.generation != standing.generation:
         return NOTHING_PROVED, True
-    if marker.latest - now > leeway:
-        log.error(
-            "a marker was refused that lies %d s in the future: set your hosts' clocks",
-            marker.latest - now,
-        )
-        return NOTHING_PROVED, False
     return marker.proofs, False
 
 

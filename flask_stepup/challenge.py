@@ -17,9 +17,9 @@ from .client import is_our_host
 from .errors import InvalidToken
 from .errors import TokenExpired
 from .gate import Gate
-from .gate import ReverificationRequired
 from .policy import is_current
 from .policy import Policy
+from .required import ReverificationRequired
 from .subject import Subject
 
 #: Seconds from its first issue in which an expired challenge may be renewed.

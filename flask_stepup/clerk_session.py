@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from flask import request
@@ -26,7 +28,8 @@ log = logging.getLogger("flask_stepup")
 _COOKIE = re.compile(r"__session(_[A-Za-z0-9_-]+)?")
 #: Three parts (RFC 7515, 7.1); what is anything else was never a token.
 _SHAPE = re.compile(rf"(?=.{{5,{LONGEST_TOKEN}}}$)[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-#: Tokens of one request that are looked at.
+#: Tokens of one request. With more of them nobody is signed in: somebody has put them
+#: there, to crowd out the one that counts.
 MOST_TOKENS = 8
 
 
@@ -34,8 +37,8 @@ class ClerkSession:
     """A subject loader: reads Clerk's session token.
 
     A bearer token decides alone, good or bad. Without one it is the cookies: of several
-    that are good, the one issued last, unless they name different people, one of whom
-    somebody else has put there.
+    that are good, the one issued last. Where they name different people it is nobody:
+    one of them was put there by somebody else.
 
     :param tokens: tells which tokens are authentic.
     """
@@ -61,19 +64,34 @@ class ClerkSession:
         claims = self._latest(_tokens(), expired_for=max_age)
         return _subject(claims and {**claims, "fva": None})
 
+    def named_subjects(self, max_age: float) -> list[Subject]:
+        """Return all whom authentic tokens of the request name, expired ones too.
+
+        :param max_age: seconds since they may have expired.
+        """
+        named = (_subject(claims) for claims in self._good(_all_tokens(), max_age))
+        return [subject for subject in named if subject]
+
     def _latest(
-        self, tokens: Iterable[str], expired_for: float = 0
+        self, tokens: Collection[str], expired_for: float = 0
     ) -> dict[str, Any] | None:
-        good = []
-        for token in tokens:
-            try:
-                good.append(self._tokens.read(token, expired_for=expired_for))
-            except InvalidToken as error:
-                log.debug("a session token is not good: %s", error)
+        if len(tokens) > MOST_TOKENS:
+            log.warning("%d session tokens came in one request", len(tokens))
+            return None
+        good = list(self._good(tokens, expired_for))
         if len({claims["sub"] for claims in good}) > 1:
             log.warning("session tokens of different people came in one request")
             return None
         return max(good, key=lambda claims: claims.get("iat", 0), default=None)
+
+    def _good(
+        self, tokens: Iterable[str], expired_for: float
+    ) -> Iterator[dict[str, Any]]:
+        for token in tokens:
+            try:
+                yield self._tokens.read(token, expired_for=expired_for)
+            except InvalidToken as error:
+                log.debug("a session token is not good: %s", error)
 
 
 def clerk_session(settings: Settings, api: ClerkBackendAPI | None) -> ClerkSession:
@@ -99,15 +117,24 @@ def clerk_session(settings: Settings, api: ClerkBackendAPI | None) -> ClerkSessi
 
 
 def _tokens() -> list[str]:
-    """The tokens of the current request, each once."""
-    if is_bearer():
-        bearer = request.authorization
-        return [bearer.token] if bearer and bearer.token else []
-    # The plain name sorts first: it is never crowded out by what others have put there.
-    names = sorted(filter(_COOKIE.fullmatch, request.cookies))
+    """The tokens that tell who is signed in."""
+    return _bearer_tokens() if is_bearer() else _cookie_tokens()
+
+
+def _all_tokens() -> list[str]:
+    return [*_bearer_tokens(), *_cookie_tokens()]
+
+
+def _bearer_tokens() -> list[str]:
+    bearer = request.authorization if is_bearer() else None
+    return [bearer.token] if bearer and bearer.token else []
+
+
+def _cookie_tokens() -> list[str]:
+    names = filter(_COOKIE.fullmatch, request.cookies)
     values = (value for name in names for value in request.cookies.getlist(name))
-    # Clerk sets both cookies, and to the same token.
-    return list(dict.fromkeys(filter(_SHAPE.fullmatch, values)))[:MOST_TOKENS]
+    # Each once: Clerk sets both cookies, and to the same token.
+    return list(dict.fromkeys(filter(_SHAPE.fullmatch, values)))
 
 
 def _subject(claims: dict[str, Any] | None) -> Subject | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from functools import lru_cache
 from functools import partial
 
@@ -32,9 +33,10 @@ REMEMBERED_MARKERS = 1_024
 class Elevation:
     """The markers that this app made for its ledger, in sessions or kept by bearers."""
 
-    def __init__(self, signer: Signer, ledger: Ledger) -> None:
+    def __init__(self, signer: Signer, ledger: Ledger, leeway: float) -> None:
         self._signer = signer
         self._ledger = ledger
+        self._leeway = leeway
         # By token *and* all that it is bound to: what is remembered is for the same
         # person and session only. Keys do not change while the app runs, and times
         # and revocation are looked at each time.
@@ -49,7 +51,7 @@ class Elevation:
                 marker = self._open(token, binding, scope)
             except InvalidToken:
                 continue
-            if self.is_ours(marker.ledger_id):
+            if self.is_ours(marker.ledger_id) and not self._is_ahead(marker):
                 newest = max(newest or marker, marker, key=lambda found: found.latest)
         return newest
 
@@ -70,6 +72,8 @@ class Elevation:
         nonce = session_state.read_nonce()
         if nonce and self._ledger.standing(subject.user_id, nonce).session_revoked:
             session_state.drop()
+            # Whoever ended it may not have known of the login: it is known now.
+            self._end_login(subject)
         session_state.ensure_nonce()
         return self.binding(subject)
 
@@ -117,11 +121,11 @@ class Elevation:
             {name: m.seal(self._signer, binding, name) for name, m in markers.items()}
         )
 
-    def forget(self, subject: Subject | None) -> bool:
+    def forget(self, subjects: Collection[Subject]) -> bool:
         """End this session's elevation in every copy of its cookie and token.
 
-        :param subject: who is asking, if anybody still is. What claims and bearers'
-            markers prove ends in the session at the identity provider that it names.
+        :param subjects: all whom the request names. What claims and bearers' markers
+            prove ends in the sessions at the identity provider that they name.
         :returns: whether there was anything to end.
         :raises LedgerUnavailable: this browser's session is cleared all the same, but
             an old copy of its cookie may still open the gate.
@@ -129,10 +133,26 @@ class Elevation:
         nonces = {session_state.drop(), session_state.nonce_as_sent()} - {""}
         for nonce in nonces:
             self._ledger.revoke_session(nonce)
-        if subject is None or subject.session_id is None:
-            return bool(nonces)
-        self._ledger.revoke_user(subject.user_id, subject.session_id)
-        return True
+        ended = [self._end_login(subject) for subject in subjects]
+        return bool(nonces) or any(ended)
+
+    def _end_login(self, subject: Subject) -> bool:
+        # A claim that names no session can only be ended everywhere.
+        has_login = subject.session_id is not None or subject.factor_ages is not None
+        if has_login:
+            self._ledger.revoke_user(subject.user_id, subject.session_id)
+        return has_login
+
+    def _is_ahead(self, marker: Marker) -> bool:
+        """Whether a clock that is wrong made it: it proves nothing, not even that."""
+        ahead = marker.latest - time.time()
+        if ahead > self._leeway:
+            log.error(
+                "a marker was refused that lies %d s in the future: set your hosts' "
+                "clocks",
+                ahead,
+            )
+        return ahead > self._leeway
 
     def is_ours(self, ledger_id: str) -> bool:
         """Whether a token was made with our ledger; if not, a developer is told.

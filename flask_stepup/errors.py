@@ -10,7 +10,7 @@
     │   ├── Unauthenticated        401, nobody is signed in
     │   ├── ImpersonationRefused   403, somebody acts in another person's name
     │   ├── LedgerUnavailable      503, the ledger cannot answer
-    │   └── ReverificationRequired 403, the policy is not met (in ``gate``: it
+    │   └── ReverificationRequired 403, the policy is not met (in ``required``: it
     │                              carries the policy)
     ├── Rejection                  a submitted code that opened nothing
     │   ├── CodeMissing            nothing that could be a code was sent

@@ -10,23 +10,20 @@ from dataclasses import field
 from flask import current_app
 from flask import Flask
 from flask import has_request_context
-from werkzeug.exceptions import Forbidden
 
 from .assessment import assess
 from .assessment import Assessment
 from .elevation import Elevation
 from .errors import ConfigurationError
 from .errors import ImpersonationRefused
-from .errors import Refusal
 from .errors import Unauthenticated
 from .ledger import Ledger
 from .ledger import Standing
 from .marker import Binding
-from .policy import Cause
 from .policy import Level
 from .policy import LONGEST_MAX_AGE
 from .policy import Policy
-from .policy import Shortfall
+from .required import ReverificationRequired
 from .settings import Settings
 from .signals import elevation_revoked
 from .signals import reverification_required
@@ -38,28 +35,6 @@ from .subject import SubjectLoader
 from .verification import Verifier
 
 log = logging.getLogger("flask_stepup")
-
-
-class ReverificationRequired(Refusal, Forbidden):
-    """403: the person has to prove a factor first.
-
-    :param policy: what was demanded.
-    :param shortfall: the first factor that is lacking, and why.
-    :param subject: who is asking.
-    """
-
-    description = "Confirm with a code that it is you."
-
-    def __init__(self, policy: Policy, shortfall: Shortfall, subject: Subject) -> None:
-        super().__init__()
-        self.policy = policy
-        self.shortfall = shortfall
-        self.subject = subject
-
-    @property
-    def cause(self) -> Cause:
-        """``missing``, ``expired`` or ``revoked``."""
-        return self.shortfall.cause
 
 
 @dataclass
@@ -75,7 +50,8 @@ class Gate:
     elevation: Elevation = field(init=False)
 
     def __post_init__(self) -> None:
-        self.elevation = Elevation(self.signer, self.ledger)
+        leeway = self.settings.clock_leeway
+        self.elevation = Elevation(self.signer, self.ledger, leeway)
 
     def subject(self) -> Subject:
         """Return who is asking.
@@ -168,19 +144,22 @@ class Gate:
             raise ImpersonationRefused
         return subject
 
-    def _leaving(self) -> Subject | None:
+    def _leaving(self) -> list[Subject]:
+        """All whom the request names: whoever sent a proof of who it is may end it."""
         loader = self.find_loader()
         if loader is None:
             # With Flask-Login all that was proved is bound to the session's nonce.
-            return None
+            return []
         try:
-            # To end something, an older proof of who it is will do.
-            return load_subject(loader) or _expired_subject(loader, LONGEST_MAX_AGE)
+            if isinstance(loader, RemembersExpired):
+                return loader.named_subjects(LONGEST_MAX_AGE)
+            subject = load_subject(loader)
+            return [subject] if subject else []
         except Exception as error:
             # The app has signed the person out by now, for which its loader may not be
             # made. That must not keep anybody from leaving.
             log.info("nobody to forget but a session: %s", type(error).__name__)
-            return None
+            return []
 
 
 def real_app() -> Flask:

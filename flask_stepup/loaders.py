@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from threading import Lock
 
 from flask import Flask
 
@@ -30,16 +29,11 @@ def loader_finder(
     :raises ConfigurationError: session tokens of Clerk are wanted and cannot be read.
     """
 
-    making = Lock()
-
+    # Two threads at once may make two of it, each with keys of its own, one of which is
+    # kept. A lock could be held by nobody in a process that was forked meanwhile.
     @cache
-    def made() -> ClerkSession:
-        return clerk_session(settings, api)
-
     def clerk() -> ClerkSession:
-        # One for all threads: it remembers keys.
-        with making:
-            return made()
+        return clerk_session(settings, api)
 
     is_wanted = settings.clerk_jwt_key or settings.clerk_authorized_parties
     if is_wanted and not own():

@@ -34,10 +34,10 @@ from .errors import LedgerUnavailable
 from .errors import Refusal
 from .errors import Unauthenticated
 from .gate import current_gate
-from .gate import ReverificationRequired
 from .problem import Problem
 from .problem import problem_of
 from .proofs import FIRST
+from .required import ReverificationRequired
 from .sign_in import ask_to_sign_in
 from .sign_in import sign_in_again
 from .sign_in import sign_in_again_by_htmx

@@ -26,8 +26,8 @@ from .client import is_htmx
 from .client import is_page
 from .errors import Unauthenticated
 from .gate import current_gate
-from .gate import ReverificationRequired
 from .problem import problem_of
+from .required import ReverificationRequired
 from .unmet import unmet_problem
 
 log = logging.getLogger("flask_stepup")

@@ -15,7 +15,7 @@ from flask import current_app
 from flask import Flask
 from flask import session
 
-from .client import is_bearer
+from .client import keeps_cookies
 from .errors import ConfigurationError
 
 
@@ -71,6 +71,10 @@ class RemembersExpired(Protocol):
         """
         ...
 
+    def named_subjects(self, max_age: float) -> list[Subject]:
+        """Return all whom authentic proofs in the request name, expired ones too."""
+        ...
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -124,7 +128,7 @@ def _flask_login_subject() -> Subject | None:
     # Flask-Login's id of the sign-in: another one follows when the person signs in
     # again from another browser or address. It names no session that could bind what
     # has no nonce: all sign-ins from one browser have the same.
-    session_id = None if is_bearer() else session.get("_id")
+    session_id = session.get("_id") if keeps_cookies() else None
     return Subject(current_user.get_id(), session_id)
 
 

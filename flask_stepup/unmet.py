@@ -12,10 +12,10 @@ from .answer import problem_json
 from .challenge import new_challenge
 from .demand import PRESETS
 from .gate import current_gate
-from .gate import ReverificationRequired
 from .policy import Policy
 from .problem import Problem
 from .proofs import FIRST
+from .required import ReverificationRequired
 
 _NAMES = {(p.level, p.max_age): name for name, p in PRESETS.items()}
 

@@ -216,7 +216,7 @@ def test_what_the_view_lets_be_kept_is_kept_for_one_person(
     kept = app.test_client().get("/kept", headers=BEARER)
 
     assert (kept.text, kept.headers["Cache-Control"]) == ("in", "private, max-age=9")
-    assert {"authorization", "cookie"} <= set(kept.vary.as_set())
+    assert {"authorization", "cookie", "stepup-marker"} <= set(kept.vary.as_set())
 
 
 def test_what_flask_login_answers_is_not_stored(

@@ -18,7 +18,7 @@ LAYERS = [
     ["policy", "verification", "signing", "session_state"],
     ["demand", "ledger", "clerk", "subject", "problem", "bearer"],
     ["settings", "marker", "verifiers", "answer", "session_token"],
-    ["elevation", "assessment", "clerk_session"],
+    ["elevation", "assessment", "clerk_session", "required"],
     ["gate", "loaders"],
     ["attempt", "challenge", "companions", "status"],
     ["unmet"],

@@ -221,6 +221,25 @@ def test_a_bearer_header_makes_no_browsers_session_portable(
     assert codes.asked == []
 
 
+def test_a_marker_from_the_future_is_not_carried_on(app: Flask) -> None:
+    """Promise 2: a right code leads on, whatever a wrong clock once stamped.
+
+    Its times go into no other marker, and it takes no other's place.
+    """
+    with time_machine.travel(1_900_003_600, tick=False) as clock:
+        client = Client(app)
+        ahead = client.get("/grant-first").json["marker"]
+        clock.shift(-3_600)
+        challenge = client.get("/vault", ahead).json["challenge"]
+        answer = client.verify(challenge, **{"Stepup-Marker": ahead})
+        marker = answer.json["marker"]
+
+        assert answer.json["expires_in"] == 600
+        assert client.opens("/vault", marker)
+        assert client.opens("/vault", f"{ahead},{marker}")
+        assert not client.opens("/both", marker)
+
+
 def test_htmx_is_a_browser_whatever_it_sends(app: Flask) -> None:
     """Where HTMX adds a bearer token too, the session keeps the marker."""
     browser = Person(app, "alice")

@@ -325,27 +325,41 @@ def test_a_loader_that_cannot_tell_who_leaves_keeps_nobody_from_leaving(
     assert Person(app).json("/forget").status_code == 200
 
 
+ENDINGS: dict[str, Any] = {
+    "no session id": Subject("alice", factor_ages=[0, 0]),
+    "a session id": Subject("alice", "sess_1", factor_ages=[0, 0]),
+}
+
+
+@pytest.mark.parametrize("subject", ENDINGS.values(), ids=list(ENDINGS))
+@pytest.mark.parametrize("knows", [True, False], ids=["known", "unknown"])
 def test_in_a_session_that_was_ended_no_claim_counts(
-    make_app: MakeApp, codes: Codes
+    make_app: MakeApp, codes: Codes, subject: Subject, knows: bool
 ) -> None:
-    """Promise 3: with the old cookie back, not even one that names no session."""
+    """Promise 3: the old cookie is back, again and again, whoever was known to go."""
+    signed_in = [True]
     stepup = StepUp(
-        verifier=codes, subject_loader=lambda: Subject("alice", factor_ages=[0, 0])
+        verifier=codes, subject_loader=lambda: subject if signed_in[0] else None
     )
     app = make_app(stepup=stepup)
     app.add_url_rule("/grant", "grant", lambda: str(stepup.grant()))
     app.add_url_rule("/forget", "forget", lambda: str(stepup.forget()))
-    alice = Person(app)
-    alice.json("/grant")
-    old = alice.cookie()
-    alice.json("/forget")
-    alice.put_back(old)
+    with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as clock:
+        alice = Person(app)
+        alice.json("/grant")
+        old = alice.cookie()
+        signed_in[0] = knows
+        alice.json("/forget")
+        signed_in[0] = True
+        alice.put_back(old)
+        answers = [alice.json("/vault") for _ in range(3)]
+        clock.shift(61)
+        # What was proved since is another matter.
+        later = alice.json("/vault").status_code
 
-    refused = alice.json("/vault")
-
-    assert (refused.status_code, refused.json["cause"]) == (403, "revoked")
-    # Its nonce has been replaced: this is a session like any other again.
-    assert alice.json("/vault").status_code == 200
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert {answer.json["cause"] for answer in answers} == {"revoked"}
+    assert later == 200
 
 
 def test_what_was_revoked_does_not_come_back_with_the_next_code(

@@ -288,25 +288,45 @@ def test_tokens_of_different_people_are_nobodys(clerk: ClerkSession) -> None:
         )
 
 
-def test_only_so_many_tokens_are_looked_at(clerk: ClerkSession) -> None:
-    """Nobody can have a request verify signatures without end."""
+def test_with_too_many_tokens_it_is_nobody(clerk: ClerkSession) -> None:
+    """Nobody can crowd the good one out, or have signatures verified without end."""
     forged = [STRANGER.token(jti=str(number)) for number in range(50)]
     tossed = [(f"__session_{n:08}", token) for n, token in enumerate(forged)]
-    good = token_of("alice")
+    good, evil = token_of("alice"), token_of("evil")
 
-    assert who(clerk, *tossed[: MOST_TOKENS - 1], ("__session_x", good)) == "alice"
-    assert who(clerk, *tossed[:MOST_TOKENS], ("__session_x", good)) is None
-    assert who(clerk, *[("__session", f) for f in forged], ("__session", good)) is None
+    assert who(clerk, *tossed[: MOST_TOKENS - 1], ("__session", good)) == "alice"
+    assert who(clerk, *tossed[:MOST_TOKENS], ("__session", good)) is None
+    for first in (evil, good):
+        crowd = [("__session", f) for f in (first, *forged[: MOST_TOKENS - 1])]
+        assert (
+            who(clerk, *crowd, ("__session", good if first == evil else evil)) is None
+        )
 
 
-def test_a_good_token_is_not_crowded_out(clerk: ClerkSession) -> None:
-    """Neither by what is no token at all, nor by tokens under other names."""
-    good = ("__session", token_of("alice"))
+def test_what_is_no_token_crowds_nobody_out(clerk: ClerkSession) -> None:
+    """However many cookies have one of Clerk's names."""
     rubbish = [("__session", f"{n}") for n in range(50)]
-    forged = [(f"__session_{n}", STRANGER.token(jti=str(n))) for n in range(50)]
 
-    assert who(clerk, *rubbish, good) == "alice"
-    assert who(clerk, *forged, good) == "alice"
+    assert who(clerk, *rubbish, ("__session", token_of("alice"))) == "alice"
+
+
+def test_who_leaves_is_whoever_is_named(clerk: ClerkSession) -> None:
+    """By good tokens and expired ones, by cookies and header; and by no forged one."""
+    cookies = (
+        ("__session", token_of("good")),
+        ("__session_x", expired_token_of("expired", 900)),
+        ("__session_y", STRANGER.token(sub="forged")),
+        ("__session_z", expired_token_of("too old", 5_000)),
+    )
+    bearer = f"Bearer {expired_token_of('bearer')}"
+
+    def leaving(authorization: str | None) -> set[str]:
+        sent = headers(cookies, authorization)
+        with app.test_request_context(headers=sent):
+            return {subject.user_id for subject in clerk.named_subjects(1_000)}
+
+    assert leaving(bearer) == {"good", "expired", "bearer"}
+    assert leaving("Bearer rubbish") == leaving(None) == {"good", "expired"}
 
 
 def test_one_token_in_two_cookies_is_one_token(clerk: ClerkSession) -> None:

@@ -17,6 +17,7 @@ from flask_login import UserMixin
 from flask_wtf import CSRFProtect
 from people import Codes
 from people import Person
+from people import Prompt
 
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
@@ -127,6 +128,16 @@ def test_flask_logins_logout_forgets(alice: Person) -> None:
     alice.put_back(cookie)
 
     assert alice.json("/naked").json["cause"] == "revoked"
+
+
+def test_htmx_with_a_bearer_header_gets_in(app: Flask) -> None:
+    """The prompt that it leads to belongs to the same session."""
+    alice = Person(app, "alice")
+    headers = {"HX-Request": "true", "Authorization": "Bearer api"}
+    url = alice.json("/vault", headers=headers).headers["HX-Redirect"]
+
+    assert alice.answer(Prompt(alice.open(url)), "right").status_code == 303
+    assert alice.json("/vault", headers=headers).text == "in"
 
 
 def test_forgetting_one_session_of_flask_login_leaves_the_others(app: Flask) -> None:

@@ -596,6 +596,16 @@ def test_an_interrupted_refresh_leaves_nothing_locked() -> None:
     assert published.find("a") == jwk("a")
 
 
+def test_keys_outlive_a_clock_that_is_set_back_in_an_outage() -> None:
+    """What is known serves on while nobody gives newer ones."""
+    with HostileServer(keys("a"), answer(500)) as server, cache(server) as found:
+        published, clock = found
+        assert published.find("a")
+        clock.now -= 500
+        assert published.find("a")
+        assert published.find("a")
+
+
 def test_a_clock_that_is_set_back_has_keys_asked_for_again() -> None:
     """Nobody knows how old they are then, nor when they were asked for."""
     with HostileServer(keys("a")) as server, cache(server) as (published, clock):

@@ -94,7 +94,7 @@ class PublishedKeys:
 
     def _look_up(self, kid: str) -> Mapping[str, Any] | None:
         known = self._known
-        lives = 0 <= self._clock() - known.since < LONGEST_LIFE
+        lives = self._clock() - known.since < LONGEST_LIFE
         return known.keys.get(kid) if lives else None
 
     def _shall_ask(self, kid: str) -> bool:
