@@ -65,8 +65,8 @@ class FrontendAPI:
 
     def sign_in(self) -> Response:
         """Sign somebody in, without a password, as if it were an hour ago."""
-        sent = request.get_json()
-        user = self.people.get(sent.get("user_id")) or abort(404)
+        sent = _sent()
+        user = self.people.get(str(sent.get("user_id"))) or abort(404)
         session = Session(user, SUPPORT if sent.get("as_support") else None)
         client = secrets.token_urlsafe()
         self._sessions[client] = session
@@ -88,8 +88,8 @@ class FrontendAPI:
 
     def verify(self) -> ResponseReturnValue:
         """Try the code that was typed into the modal."""
-        session, sent = self._session(), request.get_json()
-        code = "".join(filter(str.isalnum, sent.get("code", "")))
+        session, sent = self._session(), _sent()
+        code = "".join(filter(str.isalnum, str(sent.get("code"))))
         if not session.user.shows(code):
             message = "That code is not right. Enter the one that is shown now."
             error = {"code": "form_code_incorrect", "long_message": message}
@@ -110,6 +110,11 @@ class FrontendAPI:
 
     def _session(self) -> Session:
         return self._sessions.get(request.cookies.get(COOKIE, "")) or abort(401)
+
+
+def _sent() -> dict[str, Any]:
+    sent = request.get_json()
+    return sent if isinstance(sent, dict) else abort(400)
 
 
 def _as_json(session: Session) -> dict[str, Any]:
