@@ -10,6 +10,7 @@ from flask import Flask
 from .clerk import ClerkBackendAPI
 from .clerk_session import clerk_session
 from .clerk_session import ClerkSession
+from .errors import ConfigurationError
 from .settings import Settings
 from .subject import SubjectLoader
 
@@ -29,21 +30,29 @@ def loader_finder(
     :raises ConfigurationError: session tokens of Clerk are wanted and cannot be read.
     """
 
-    # Two threads at once may make two of it, each with keys of its own, one of which is
-    # kept. A lock could be held by nobody in a process that was forked meanwhile.
+    # No lock: in a process that was forked meanwhile it would be held by nobody. Two
+    # threads at once may make two, of which one is kept.
     @cache
     def clerk() -> ClerkSession:
         return clerk_session(settings, api)
 
-    is_wanted = settings.clerk_jwt_key or settings.clerk_authorized_parties
-    if is_wanted and not own():
-        clerk()  # to fail at once, if at all
+    is_wanted = bool(settings.clerk_jwt_key or settings.clerk_authorized_parties)
+
+    def is_asked() -> bool:
+        # With nothing but a secret key, Clerk may be there to check codes alone.
+        return is_wanted or (api is not None and not hasattr(app, "login_manager"))
+
+    if is_asked() and own() is None:
+        # Now rather than in a request: what is wrong is told at once, and a fork cannot
+        # come in the middle of importing PyJWT.
+        try:
+            clerk()
+        except ConfigurationError:
+            if is_wanted:
+                raise
 
     def find() -> SubjectLoader | None:
-        if loader := own():
-            return loader
-        # With nothing but a secret key, Clerk may be there to check codes alone.
-        is_likely = api and not hasattr(app, "login_manager")
-        return clerk() if is_wanted or is_likely else None
+        loader = own()
+        return clerk() if loader is None and is_asked() else loader
 
     return find

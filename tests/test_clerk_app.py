@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from datetime import timedelta
@@ -20,6 +22,7 @@ from werkzeug.test import TestResponse
 from flask_stepup import ConfigurationError
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
+from flask_stepup import Subject
 from flask_stepup.sandbox import demo_users
 from flask_stepup.sandbox import Sandbox
 
@@ -365,3 +368,56 @@ def test_unpublished_keys_are_nobodys(sandbox: Sandbox, tmp_path: Path) -> None:
     visitor.renew(factor_ages=(0, 0))
 
     assert visitor.open().location.startswith("/sign-in")
+
+
+WITHOUT_PYJWT = """
+import sys
+sys.modules["jwt"] = None  # as where it is not installed
+from flask import Flask
+from flask_stepup import ConfigurationError, StepUp, require_reverification
+
+def told(**config):
+    app = Flask("api", instance_path=sys.argv[1])
+    app.config.update(SECRET_KEY="k" * 32, TESTING=True, **config)
+    try:
+        StepUp(app)
+        app.add_url_rule("/vault", "vault", require_reverification(lambda: "in"))
+        app.test_client().get("/vault")
+    except ConfigurationError as error:
+        return f"{'at start' if not app.view_functions.get('vault') else 'later'}: {error}"
+
+print(told(STEPUP_CLERK_SECRET_KEY="sk_test_x"))
+print(told(STEPUP_CLERK_SECRET_KEY="sk_test_x", STEPUP_CLERK_JWT_KEY="PEM"))
+"""
+
+
+def test_without_pyjwt_the_mend_is_told(tmp_path: Path) -> None:
+    """Promise 11: at start where session tokens are wanted for certain."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PYJWT, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    later, at_start = done.stdout.splitlines()
+    assert later.startswith("later: ")
+    assert at_start.startswith("at start: ")
+    for told in (later, at_start):
+        assert "pip install 'flask-stepup[clerk]'" in told
+
+
+def test_a_loader_that_is_false_is_a_loader(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Whatever its truth value says of it."""
+
+    class Loader(list[str]):
+        def __call__(self) -> str:
+            return "bob"
+
+    app = Flask("other", instance_path=str(tmp_path))
+    app.config.update(SECRET_KEY="k" * 32, STEPUP_CLERK_SECRET_KEY="sk_test_x")
+    stepup = StepUp(app)
+    stepup.subject_loader(Loader())
+
+    with app.test_request_context():
+        assert stepup.subject() == Subject("bob")
