@@ -384,7 +384,8 @@ def told(**config):
         app.add_url_rule("/vault", "vault", require_reverification(lambda: "in"))
         app.test_client().get("/vault")
     except ConfigurationError as error:
-        return f"{'at start' if not app.view_functions.get('vault') else 'later'}: {error}"
+        when = "later" if "vault" in app.view_functions else "at start"
+        return f"{when}: {error}"
 
 print(told(STEPUP_CLERK_SECRET_KEY="sk_test_x"))
 print(told(STEPUP_CLERK_SECRET_KEY="sk_test_x", STEPUP_CLERK_JWT_KEY="PEM"))
