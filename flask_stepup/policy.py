@@ -119,7 +119,7 @@ class Policy:
         verified_at = self.verified_at(proofs)
         if verified_at is None:
             return 0
-        return max(0, int(verified_at + self.max_age - now))
+        return max(0, int(self.max_age - (now - verified_at)))
 
     def _counting(self, proofs: Proofs) -> tuple[int, ...]:
         """The factors whose proofs count for this policy."""

@@ -156,7 +156,8 @@ def _told(
     told: dict[str, Any] = {"verified": True, "code_type": None}
     if success:
         told["code_type"] = success.code_type
-        proofs = proofs.or_fresher(Proofs(second=now))
+        # In whole seconds, as markers have it.
+        proofs = proofs.or_fresher(Proofs(second=int(now)))
     told["expires_in"] = policy.expires_in(proofs, now)
     if success and success.marker:
         told["marker"] = success.marker

@@ -129,15 +129,16 @@ def laid_out(output: str) -> str:
     return "\n".join([*parts, json.dumps(json.loads(body), indent=2)])
 
 
-def later(match: re.Match[str]) -> str:
-    return match[1] + str(int(match[2]) + 1)
+def at_once(match: re.Match[str]) -> str:
+    # A busy machine takes a second, or a few.
+    return match[1] + str(-(-int(match[2]) // 300) * 300)
 
 
 def without_chance(text: str, url: str) -> str:
     """What differs from run to run made the same: tokens, times and the address."""
     text = re.sub(r'("challenge": "|"marker": "|challenge=)[\w.-]+', r"\1eyJ…", text)
     text = re.sub(r'("verified_at": )\d+', r"\g<1>1795000000", text)
-    text = re.sub(r'("expires_in": )(599|299)', later, text)
+    text = re.sub(r'("expires_in": )(\d+)', at_once, text)
     return text.replace(url, "http://localhost:5000")
 
 
