@@ -11,7 +11,6 @@ from flask import Blueprint
 from flask import Flask
 from flask import has_request_context
 
-from .clerk import ClerkBackendAPI
 from .companions import join_companions
 from .demand import Demand
 from .demand import Demands
@@ -76,7 +75,7 @@ class StepUp:
                 "init_app, not both"
             )
         settings = Settings.read(app)
-        api = _backend_api(settings)
+        api = settings.backend_api()
         app.extensions["stepup"] = Gate(
             settings,
             signer=Signer(signing_keys(app)),
@@ -192,13 +191,3 @@ class StepUp:
         :raises LedgerUnavailable: it has not been lifted.
         """
         current_gate().unlock(user_id)
-
-
-def _backend_api(settings: Settings) -> ClerkBackendAPI | None:
-    if settings.clerk_secret_key is None:
-        return None
-    return ClerkBackendAPI(
-        settings.clerk_secret_key,
-        base_url=settings.clerk_api_url,
-        timeout=settings.clerk_timeout,
-    )

@@ -15,6 +15,7 @@ from typing import Any
 from flask import Flask
 
 from .clerk import API_URL
+from .clerk import ClerkBackendAPI
 from .demand import preset
 from .errors import ConfigurationError
 from .ledger import Limit
@@ -143,6 +144,19 @@ class Settings:
             read = setting.metadata["read"]
             values[setting.name] = None if value is None else read(name, value)
         return cls(**values)
+
+    def backend_api(self) -> ClerkBackendAPI | None:
+        """Return Clerk's backend API, where there is a key for it.
+
+        :raises ConfigurationError: key or URL cannot work.
+        """
+        if self.clerk_secret_key is None:
+            return None
+        return ClerkBackendAPI(
+            self.clerk_secret_key,
+            base_url=self.clerk_api_url,
+            timeout=self.clerk_timeout,
+        )
 
 
 def signing_keys(app: Flask) -> list[str | bytes]:
