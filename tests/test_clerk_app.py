@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -422,3 +423,21 @@ def test_a_loader_that_is_false_is_a_loader(sandbox: Sandbox, tmp_path: Path) ->
 
     with app.test_request_context():
         assert stepup.subject() == Subject("bob")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_in_the_first_request_leaves_no_child_behind(tmp_path: Path) -> None:
+    """PyJWT is imported at start: a fork in the middle of that would hang the child."""
+    program = """
+import sys
+from flask import Flask
+from flask_stepup import StepUp
+app = Flask("api", instance_path=sys.argv[1])
+app.config.update(SECRET_KEY="k" * 32, STEPUP_CLERK_SECRET_KEY="sk_test_x")
+StepUp(app)
+print("jwt" in sys.modules)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "True\n"
