@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from functools import partial
 
 from .ledger import Standing
 from .marker import Marker
@@ -16,6 +15,9 @@ from .proofs import NOTHING_PROVED
 from .proofs import Proofs
 from .settings import Settings
 from .subject import Subject
+
+#: Before every revocation.
+_EVER = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +47,19 @@ def assess(
     :param standing: of this person and session.
     """
     now, leeway = time.time(), settings.clock_leeway
-    proofs, is_revoked = _stamped(marker, standing)
-    ever = proofs
+    stamped, is_revoked = _stamped(marker, standing)
     # Nor does a claim count in a session that was ended: an old cookie is back.
     counts_claim = policy.is_claimable and not standing.session_revoked
-    if counts_claim and subject.factor_ages is not None:
-        claim = partial(_claimed, subject, settings, now)
-        ever = proofs.or_fresher(claim(since=-math.inf))
-        proofs = proofs.or_fresher(claim(since=standing.revoked_at))
+
+    def proved(since: float) -> Proofs:
+        if not counts_claim or subject.factor_ages is None:
+            return stamped
+        return stamped.or_fresher(_claimed(subject, settings, now, since=since))
+
+    proofs = proved(standing.revoked_at)
     shortfall = policy.shortfall(proofs, now, leeway)
-    if shortfall and (is_revoked or not policy.shortfall(ever, now, leeway)):
+    # Whether it was met but for the revocation is asked of those alone who are refused.
+    if shortfall and (is_revoked or not policy.shortfall(proved(_EVER), now, leeway)):
         shortfall = shortfall._replace(cause="revoked")
     return Assessment(shortfall, proofs, standing)
 
