@@ -35,11 +35,13 @@ from flask_stepup.ledger import Exhausted
 from flask_stepup.ledger import Ledger
 from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
+from flask_stepup.ledger import Spending
 from flask_stepup.ledger import Standing
 from flask_stepup.ledger import Ticket
 from flask_stepup.ledger.protocol import REVOCATION_KEPT
+from flask_stepup.ledger.protocol import SPENT_KEPT
 from flask_stepup.ledger.protocol import USED_CODE_KEPT
-from flask_stepup.policy import LONGEST_MAX_AGE
+from flask_stepup.policy_fields import LONGEST_MAX_AGE
 
 #: A ledger of each kind, in a folder of its own.
 URIS = {"memory": "memory://", "sqlite": "sqlite:///ledger.db"}
@@ -62,6 +64,8 @@ ODD_IDS = (
     "session:",
     "session:x",
     "code:x",
+    "approval:",
+    "approval:x",
     "%",
     "_",
     "*",
@@ -376,6 +380,12 @@ class TestEveryLedger:
             lambda ledger, odd: ledger.reserve(odd, FIVE),
             lambda ledger, odd: ledger.settle(odd, "s", "digest"),
             lambda ledger, odd: ledger.settle("u", odd, "digest"),
+            lambda ledger, odd: ledger.standing("u", "s", None, [odd]),
+            lambda ledger, odd: ledger.spend(odd, "s", {"a": ""}),
+            lambda ledger, odd: ledger.spend("u", odd, {"a": ""}),
+            lambda ledger, odd: ledger.spend("u", "s", {"a": ""}, odd),
+            lambda ledger, odd: ledger.spend("u", "s", {odd: ""}),
+            lambda ledger, odd: ledger.spend("u", "s", {"a": odd}),
             lambda ledger, odd: ledger.clear(odd),
             lambda ledger, odd: ledger.revoke_user(odd),
             lambda ledger, odd: ledger.revoke_session(odd),
@@ -386,6 +396,12 @@ class TestEveryLedger:
             "reserve",
             "settle-user",
             "settle-session",
+            "standing-approval",
+            "spend-user",
+            "spend-session",
+            "spend-login",
+            "spend-approval",
+            "spend-generation",
             "clear",
             "revoke_user",
             "revoke_session",
@@ -567,6 +583,254 @@ class TestEveryLedger:
         race(32, lambda _: ledger.refund(first))
         assert remaining(ledger, "u", limit) == 0
         assert isinstance(ledger.reserve("u", (limit,)), Exhausted)
+
+
+class TestSpentApprovals:
+    """The contract of every ledger, as far as approvals go."""
+
+    def test_an_approval_serves_one_run(self, ledger: Ledger) -> None:
+        """It is spent by the first who asks, and then known to be."""
+        assert ledger.standing("u", "s", None, ["a"]).spent == frozenset()
+        first = ledger.spend("u", "s", {"a": ""})
+        assert (first.approval, first.standing.spent) == ("a", frozenset())
+        for _ in range(3):
+            later = ledger.spend("u", "s", {"a": ""})
+            assert (later.approval, later.standing.spent) == (None, frozenset("a"))
+        assert ledger.standing("u", "s", None, ["a"]).spent == {"a"}
+
+    def test_a_look_up_spends_nothing(self, ledger: Ledger) -> None:
+        """Whether approvals are spent can be asked any number of times."""
+        for _ in range(3):
+            assert not ledger.standing("u", "s", "login", ["a", "b"]).spent
+        assert ledger.spend("u", "s", {"a": ""}).approval == "a"
+
+    def test_a_spent_approval_is_spent_for_everybody(self, ledger: Ledger) -> None:
+        """No other user, session or login runs anything with it."""
+        ledger.spend("u", "s", {"a": ""})
+        for user, nonce, login in [("v", "s", None), ("u", "t", "l"), ("v", "t", "m")]:
+            other = ledger.spend(user, nonce, {"a": ""}, login)
+            assert (other.approval, other.standing.spent) == (None, frozenset("a"))
+            assert ledger.standing(user, nonce, login, ["a"]).spent == {"a"}
+
+    def test_the_first_in_order_of_preference_is_spent(self, ledger: Ledger) -> None:
+        """Each call spends one: the first of its own order that is left."""
+        spent: frozenset[str] = frozenset()
+        for order, expected in [
+            ("cab", "c"),
+            ("abc", "a"),
+            ("cab", "b"),
+            ("abc", None),
+        ]:
+            spending = ledger.spend("u", "s", dict.fromkeys(order, ""))
+            assert (spending.approval, spending.standing.spent) == (expected, spent)
+            spent |= frozenset(expected or "")
+        assert ledger.standing("u", "s", None, "abcd").spent == {"a", "b", "c"}
+
+    def test_only_what_was_asked_about_is_told(self, ledger: Ledger) -> None:
+        """Spent approvals that the caller did not name are none of its business."""
+        for approval in "abc":
+            ledger.spend("u", "s", {approval: ""})
+        assert ledger.standing("u", "s", None, ["x", "b"]).spent == {"b"}
+        assert ledger.spend("u", "s", {"x": "", "c": ""}).standing.spent == {"c"}
+        assert ledger.standing("u", "s").spent == frozenset()
+        assert ledger.settle("u", "s", "digest").standing.spent == frozenset()
+
+    @pytest.mark.parametrize("login", [None, "login"])
+    def test_an_approval_of_another_generation_is_left_alone(
+        self, ledger: Ledger, login: str | None
+    ) -> None:
+        """It is neither spent nor changed, and one of the current one is found."""
+        ledger.revoke_user("u", login)
+        now = ledger.standing("u", "s", login).generation
+        assert now
+        passed_over = {"never": "", "other": "other", "longer": f"{now}x"}
+        none = ledger.spend("u", "s", passed_over, login)
+        assert (none.approval, none.standing.spent) == (None, frozenset())
+        found = ledger.spend("u", "s", {**passed_over, "new": now}, login)
+        assert found.approval == "new"
+        assert ledger.standing("u", "s", login, [*passed_over, "new"]).spent == {"new"}
+        # Left as they were, they open where they are of the current generation.
+        assert ledger.spend("v", "s", {"never": ""}).approval == "never"
+
+    def test_a_spent_approval_of_another_generation_is_told(
+        self, ledger: Ledger
+    ) -> None:
+        """That it is spent is known whatever generation it was made under."""
+        ledger.spend("u", "s", {"a": ""})
+        ledger.revoke_user("u")
+        assert ledger.spend("u", "s", {"a": ""}).standing.spent == {"a"}
+        now = ledger.standing("u", "s").generation
+        assert ledger.spend("u", "s", {"a": now}).approval is None
+
+    @pytest.mark.parametrize(
+        "revoke",
+        [
+            lambda ledger: ledger.revoke_user("u"),
+            lambda ledger: ledger.revoke_user("u", "login"),
+            lambda ledger: ledger.revoke_session("s"),
+        ],
+        ids=["user", "login", "session"],
+    )
+    def test_a_revocation_between_look_up_and_spending_counts(
+        self, ledger: Ledger, revoke: Callable[[Ledger], None]
+    ) -> None:
+        """What was fine when it was looked up is not spent once it is revoked."""
+        ledger.revoke_user("u", "login")
+        looked_up = ledger.standing("u", "s", "login", ["a"])
+        revoke(ledger)
+        spending = ledger.spend("u", "s", {"a": looked_up.generation}, "login")
+        assert spending.approval is None
+        assert spending.standing != looked_up
+        assert spending.standing == ledger.standing("u", "s", "login")
+        assert not ledger.standing("u", "s", "login", ["a"]).spent
+
+    def test_a_revoked_session_spends_nothing(self, ledger: Ledger) -> None:
+        """Nothing is spent in it, and what is spent already is told all the same."""
+        ledger.spend("u", "t", {"a": ""})
+        ledger.revoke_session("s")
+        spending = ledger.spend("u", "s", {"a": "", "b": ""})
+        assert spending.approval is None
+        assert spending.standing.session_revoked
+        assert spending.standing.spent == {"a"}
+        assert ledger.spend("u", "t", {"a": "", "b": ""}).approval == "b"
+
+    def test_other_peoples_revocations_do_not_matter(self, ledger: Ledger) -> None:
+        """Another user, login or session that was revoked stops no approval."""
+        ledger.revoke_user("v")
+        ledger.revoke_user("u", "other")
+        ledger.revoke_session("t")
+        assert ledger.spend("u", "s", {"a": ""}, "login").approval == "a"
+
+    def test_spending_tells_the_standing(self, ledger: Ledger, clock: Any) -> None:
+        """All that a look-up tells is told, with a login and without."""
+        clock.shift(10)
+        ledger.revoke_user("u", "login")
+        for login in ("login", None):
+            standing = ledger.standing("u", "s", login)
+            for approvals in ({}, {"a": "other"}):
+                told = ledger.spend("u", "s", approvals, login)
+                assert told == Spending(standing, None)
+            assert ledger.standing("u", "s", login, ["a"]) == standing
+        assert ledger.standing("u", "s", "login", ["a"]).revoked_at == START + 10
+
+    def test_no_approval_is_revoked_by_being_spent(self, ledger: Ledger) -> None:
+        """What is spent is no part of what two standings are compared by."""
+        before = ledger.standing("u", "s", None, ["a"])
+        ledger.spend("u", "s", {"a": ""})
+        after = ledger.standing("u", "s", None, ["a"])
+        assert before.spent != after.spent
+        assert before == after == Standing()
+        assert after.revoked_at == -math.inf
+        assert len({before, after}) == 1
+
+    def test_spent_approvals_are_kept_for_four_days(
+        self, ledger: Ledger, clock: Any
+    ) -> None:
+        """One is remembered for longer than it serves; then it leaves the ledger."""
+        renewed, open_, serves, leeway = 86_400, 86_400, LONGEST_MAX_AGE, 300
+        assert SPENT_KEPT == 4 * 86_400 > renewed + open_ + serves + leeway
+        ledger.spend("u", "s", {"a": ""})
+        clock.shift(SPENT_KEPT - 1)
+        ledger.clear("somebody")
+        assert ledger.standing("u", "s", None, ["a"]).spent == {"a"}
+        assert ledger.spend("u", "s", {"a": ""}).standing.spent == {"a"}
+        # What is over is over, whether or not it has been swept away.
+        clock.shift(1)
+        assert not ledger.standing("u", "s", None, ["a"]).spent
+        again = ledger.spend("u", "s", {"a": ""})
+        assert (again.approval, again.standing.spent) == ("a", frozenset())
+        clock.shift(SPENT_KEPT - 1)
+        assert ledger.spend("u", "s", {"a": ""}).approval is None
+
+    def test_trying_a_spent_approval_does_not_keep_it_longer(
+        self, ledger: Ledger, clock: Any
+    ) -> None:
+        """The time of a spent approval runs from its spending."""
+        ledger.spend("u", "s", {"a": ""})
+        clock.shift(SPENT_KEPT - 10)
+        assert ledger.spend("u", "s", {"a": ""}).approval is None
+        clock.shift(10)
+        assert ledger.spend("u", "s", {"a": ""}).approval == "a"
+
+    def test_an_approval_is_nothing_else_of_its_name(self, ledger: Ledger) -> None:
+        """No code is used, no user or session revoked with it, nor the reverse."""
+        ledger.settle("u", "s", "x")
+        assert ledger.spend("u", "s", {"x": ""}).approval == "x"
+        ledger.spend("u", "s", {"y": ""})
+        assert ledger.settle("u", "s", "y").first_use
+        for name in ("x", "y", "session:x", "user:x"):
+            ledger.spend("u", "s", {name: ""})
+            assert ledger.standing(name, name, name, [name]) == Standing()
+        ledger.revoke_session("z")
+        ledger.revoke_user("z")
+        assert not ledger.standing("z", "z", None, ["z"]).spent
+
+    def test_spending_leaves_attempts_alone(self, ledger: Ledger) -> None:
+        """Only a right code clears attempts."""
+        for _ in range(5):
+            remaining(ledger, "u", *FIVE)
+        ledger.spend("u", "s", {"a": ""})
+        assert isinstance(ledger.reserve("u", FIVE), Exhausted)
+
+    def test_approvals_are_spent_one_by_one(self, ledger: Ledger) -> None:
+        """Spending one approval spends no other, however alike their ids look."""
+        for number, approval in enumerate(ODD_IDS):
+            spending = ledger.spend("u", "s", {approval: ""})
+            assert spending.approval == approval, approval[:20]
+            told = ledger.standing("u", "s", None, ODD_IDS).spent
+            assert told == set(ODD_IDS[: number + 1])
+        assert ledger.spend("u", "s", dict.fromkeys(ODD_IDS, "")).approval is None
+
+    def test_an_approval_that_is_no_unicode_is_refused(self, ledger: Ledger) -> None:
+        """It raises, and then nothing that was named beside it is spent."""
+        with pytest.raises(LedgerUnavailable):
+            ledger.standing("u", "s", None, ["a", LONE_SURROGATE])
+        with pytest.raises(LedgerUnavailable):
+            ledger.spend("u", "s", {"a": "", LONE_SURROGATE: ""})
+        assert not ledger.standing("u", "s", None, ["a"]).spent
+
+    def test_close_forgets_no_spent_approval(self, ledger: Ledger) -> None:
+        """A ledger that was closed and is used again knows what was spent."""
+        ledger.spend("u", "s", {"a": ""})
+        ledger.close()
+        assert ledger.spend("u", "s", {"a": ""}).approval is None
+        ledger.close()
+        assert ledger.standing("u", "s", None, ["a"]).spent == {"a"}
+
+    def test_threads_race_for_one_approval(self, ledger: Ledger) -> None:
+        """Of 32 threads that spend one approval, exactly one runs its view."""
+        got = race(32, lambda n: ledger.spend(f"user {n % 2}", "s", {"a": ""}))
+        assert sorted(str(spending.approval) for spending in got) == ["None"] * 31 + [
+            "a"
+        ]
+        # Whoever lost was told why, and whoever won that it was there to take.
+        for spending in got:
+            assert spending.standing.spent == (set() if spending.approval else {"a"})
+
+    def test_threads_race_for_several_approvals(self, ledger: Ledger) -> None:
+        """Of 32 threads that know the same 24 approvals, 24 get one each."""
+        approvals = dict.fromkeys(map(str, range(24)), "")
+        got = [
+            s.approval for s in race(32, lambda _: ledger.spend("u", "s", approvals))
+        ]
+        assert sorted(filter(None, got)) == sorted(approvals)
+        assert got.count(None) == 8
+
+    def test_threads_race_with_a_revocation(self, ledger: Ledger) -> None:
+        """Each approval is spent before the revocation, or not at all and it is told.
+
+        A spending that does not know of the revocation came before it, and so did all
+        others whose approvals are spent.
+        """
+
+        def run(number: int) -> Spending | None:
+            if number == 12:
+                ledger.revoke_user("u")
+                return None
+            return ledger.spend("u", "s", {str(number): ""})
+
+        for spending in filter(None, race(24, run)):
+            assert (spending.approval is None) == bool(spending.standing.generation)
 
 
 @pytest.mark.parametrize(
@@ -755,6 +1019,7 @@ def test_all_is_there_after_a_restart(
     before = opened()
     ticket = before.reserve("u", FIVE)
     before.settle("v", "s", "digest")
+    before.spend("v", "s", {"a": ""})
     before.revoke_session("s")
     before.revoke_user("w")
     standing = before.standing("w", "s")
@@ -765,6 +1030,8 @@ def test_all_is_there_after_a_restart(
     assert isinstance(ticket, Ticket)
     assert remaining(after, "u", *FIVE) == ticket.remaining - 1
     assert not after.settle("v", "s", "digest").first_use
+    assert after.standing("v", "s", None, ["a", "b"]).spent == {"a"}
+    assert after.spend("v", "t", {"a": ""}).approval is None
     assert after.standing("w", "s") == standing
     assert standing.generation
     assert standing.session_revoked
@@ -799,6 +1066,7 @@ def test_what_is_over_leaves_the_file(
                 ledger.reserve(f"user {user}", FIVE)
                 if user % 8 == 0:
                     ledger.settle(f"user {user}", "s", secrets.token_hex(8))
+                    ledger.spend(f"user {user}", "s", {secrets.token_hex(6): ""})
                     ledger.revoke_user(f"user {user}")
                     ledger.revoke_session(f"session {user}")
             assert rows() > 500
@@ -897,6 +1165,7 @@ WRITES: dict[str, Callable[[Ledger], object]] = {
     "reserve": lambda ledger: ledger.reserve("u", FIVE),
     "refund": lambda ledger: ledger.refund(Ticket(1, 0, 0.0)),
     "settle": lambda ledger: ledger.settle("u", "s", "digest"),
+    "spend": lambda ledger: ledger.spend("u", "s", {"a": "", "b": ""}),
     "clear": lambda ledger: ledger.clear("u"),
     "revoke_session": lambda ledger: ledger.revoke_session("s"),
     "revoke_user": lambda ledger: ledger.revoke_user("u"),
@@ -920,10 +1189,103 @@ def test_a_stuck_writer_stops_writers_alone(
                 write(ledger)
             assert time.monotonic() - begun < timeout + 0.5, name
             begun = time.monotonic()
-            assert ledger.standing("u", "s").session_revoked
+            assert ledger.standing("u", "s", None, ["a"]).session_revoked
+            assert ledger.spend("u", "s", {}).standing.session_revoked
             assert time.monotonic() - begun < timeout + 0.5, name
     for write in WRITES.values():
         write(ledger)
+
+
+def test_an_approval_that_could_not_be_spent_is_left(
+    opened: Callable[..., Ledger], tmp_path: Path
+) -> None:
+    """While another process holds the write lock nothing is spent, and then it is."""
+    ledger = opened(timeout=0.1)
+    with write_lock_of_another_process(tmp_path / "ledger.db"):
+        with pytest.raises(LedgerUnavailable, match="locked"):
+            ledger.spend("u", "s", {"a": "", "b": ""})
+        assert not ledger.standing("u", "s", None, ["a", "b"]).spent
+    spending = ledger.spend("u", "s", {"a": "", "b": ""})
+    assert (spending.approval, spending.standing.spent) == ("a", frozenset())
+
+
+def watch_statements(
+    monkeypatch: pytest.MonkeyPatch, seen: Callable[[str], object]
+) -> None:
+    """Call with each SQL statement, just before SQLite runs it."""
+    connect = sqlite3.connect
+
+    def watched(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.set_trace_callback(seen)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+
+
+@pytest.mark.parametrize("uri", URIS.values(), ids=URIS)
+def test_a_look_up_is_one_statement(
+    uri: str, opened: Callable[..., Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guarded request costs one SELECT, which without approvals reads no claims."""
+    statements: list[str] = []
+    watch_statements(monkeypatch, statements.append)
+    ledger = opened(uri)
+    ledger.spend("u", "s", {"a": ""})
+    del statements[:]
+    ledger.standing("u", "s", "login")
+    ledger.spend("u", "s", {}, "login")
+    ledger.standing("u", "s", "login", ["a", "b"])
+    assert [text.split()[0] for text in statements] == ["SELECT"] * 3
+    assert ["claims" in text for text in statements] == [False, False, True]
+
+
+def test_a_look_up_sees_one_moment(
+    opened: Callable[..., Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is revoked and what is spent are told as of the same state of the file.
+
+    Another worker revokes and spends before each statement that the look-up makes.
+    """
+    other, ledger, generations = opened(), opened(), [""]
+
+    def write(statement: str) -> None:
+        if statement.startswith("SELECT key"):
+            number = len(generations)
+            other.revoke_user("u")
+            generations.append(other.standing("u", "s").generation)
+            other.spend("u", "s", {f"{number}": generations[number]})
+
+    ledger.close()
+    watch_statements(monkeypatch, write)
+    standing = ledger.standing("u", "s", None, [f"{number}" for number in range(9)])
+    assert "1" in standing.spent
+    assert standing.generation == generations[len(standing.spent)]
+
+
+def test_no_revocation_comes_in_the_middle_of_spending(
+    opened: Callable[..., Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes before, and counts, or after: while spending is under way it waits.
+
+    Another worker tries to revoke before each statement of the step.
+    """
+    other, ledger = opened(timeout=0.02), opened()
+    revocations, kept_out = [], []
+
+    def revoke(statement: str) -> None:
+        try:
+            other.revoke_user("u")
+        except LedgerUnavailable:
+            kept_out.append(statement)
+        else:
+            revocations.append(other.standing("u", "s"))
+
+    ledger.close()
+    watch_statements(monkeypatch, revoke)
+    spending = ledger.spend("u", "s", {"a": ""})
+    assert spending == Spending(revocations[-1], None)
+    assert any("claims" in statement for statement in kept_out)
 
 
 def test_a_writer_waits_for_its_turn(
@@ -1034,6 +1396,7 @@ def test_a_file_that_breaks_while_it_is_used(
     put_file(path, good)
     assert remaining(ledger, "u", *FIVE) == 4
     assert ledger.standing("user 3", "s").generation
+    assert ledger.spend("nobody yet", "s", {"a": ""}).approval == "a"
 
 
 def test_a_truncated_file_does_not_crash_the_process(tmp_path: Path) -> None:
@@ -1236,9 +1599,13 @@ def test_on_a_full_disk_guarded_reads_go_on(disk: Disk, restarted: bool) -> None
             fill(folder)
             with pytest.raises(LedgerUnavailable, match="full"):
                 ledger.reserve("u", FIVE)
+            with pytest.raises(LedgerUnavailable, match="full"):
+                ledger.spend("u", "t", {"a": ""})
             fill(folder)
             assert ledger.standing("u", "s").session_revoked
+            assert not ledger.standing("u", "s", None, ["a"]).spent
         (folder / "log").unlink()
+        assert ledger.spend("u", "t", {"a": ""}).approval == "a"
         assert remaining(ledger, "u", *FIVE) == 4
 
 

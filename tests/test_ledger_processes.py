@@ -9,8 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextlib import ExitStack
 from pathlib import Path
@@ -119,6 +121,37 @@ def test_processes_race_with_one_code(tmp_path: Path) -> None:
     """A code that four processes settle at once opens for one of them."""
     settled = in_processes("fork", 4, open_and_settle, str(tmp_path))
     assert [sum(firsts) for firsts in zip(*settled, strict=True)] == [1] * 20
+
+
+def open_and_spend(
+    folder: str, approvals: dict[str, str], number: int
+) -> list[str | None]:
+    """Spend in eight threads of this process at once."""
+    with closing(open_ledger(URI, 20.0, folder)) as ledger:
+        line = threading.Barrier(8)
+
+        def spend(thread: int) -> str | None:
+            line.wait(PATIENCE)
+            return ledger.spend(f"{number}", f"{thread}", approvals).approval
+
+        with ThreadPoolExecutor(8) as pool:
+            return list(pool.map(spend, range(8)))
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_processes_race_for_one_approval(method: str, tmp_path: Path) -> None:
+    """Of 32 resumes of one approval, in four processes, exactly one runs."""
+    got = in_processes(method, 4, open_and_spend, str(tmp_path), {"a": ""})
+    assert [len(spent) for spent in got] == [8] * 4
+    assert [approval for spent in got for approval in spent if approval] == ["a"]
+
+
+def test_processes_race_for_several_approvals(tmp_path: Path) -> None:
+    """Of 32 callers in four processes, 24 get one each of 24 approvals."""
+    approvals = {f"{number}": "" for number in range(24)}
+    got = in_processes("fork", 4, open_and_spend, str(tmp_path), approvals)
+    spent = [approval for each in got for approval in each if approval]
+    assert sorted(spent) == sorted(approvals)
 
 
 def found_many(folder: str, line: Any, count: int, _number: int) -> list[str]:

@@ -7,8 +7,8 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
+from .limits import Limit
 from .protocol import Exhausted
-from .protocol import Limit
 from .protocol import Ticket
 
 

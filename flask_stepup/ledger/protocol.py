@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Collection
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Protocol
 
-from ..errors import ConfigurationError
+from .limits import Limit
 
 #: Seconds that a used code is remembered. A TOTP code lives 30 s, and servers accept
 #: a step or two around it: RFC 6238, 5.2 wants each to open once.
@@ -16,48 +18,18 @@ USED_CODE_KEPT = 180
 #: Seconds that a revocation is remembered: longer than any marker (24 h) lives and
 #: any challenge (24 h from its first issue) can be renewed.
 REVOCATION_KEPT = 2 * 86_400
+#: Seconds that a spent approval is remembered: longer than it could serve. Its
+#: challenge can be renewed for 24 h from its first issue and then be open for 24 h, and
+#: the approval lives 24 h, with a clock leeway of at most 300 s. The rest is spare.
+SPENT_KEPT = 4 * 86_400
 
 #: Characters of a ledger's id: enough to tell two ledgers of one app apart.
 LEDGER_ID_LENGTH = 6
 
-_UNITS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
-_LIMIT = re.compile(
-    r"\s*(\d{1,4})\s+per\s+(?:(\d{1,6})\s+)?(second|minute|hour|day)s?\s*"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most ``count`` attempts in any ``seconds`` (a moving window)."""
-
-    count: int
-    seconds: int
-
-    @classmethod
-    def parse(cls, text: str) -> tuple[Limit, ...]:
-        """Read ``"5 per 5 minutes; 100 per 30 days"``.
-
-        :raises ConfigurationError: it is not written like that.
-        """
-        matches = [_LIMIT.fullmatch(part) for part in text.split(";")]
-        limits = tuple(
-            cls(int(match[1]), int(match[2] or 1) * _UNITS[match[3]])
-            for match in matches
-            if match
-        )
-        if len(limits) < len(matches) or not all(
-            limit.count and limit.seconds for limit in limits
-        ):
-            raise ConfigurationError(
-                f"{text!r} is not a list of limits: write, for example, "
-                "'5 per 5 minutes; 100 per 30 days'"
-            )
-        return limits
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What has been revoked, for one user and one session.
+    """What has been revoked, for one user and one session, and what is spent.
 
     :param generation: changes with each revocation of the user, and of the user's
         session at the identity provider; a marker of another generation is refused. A
@@ -66,11 +38,14 @@ class Standing:
     :param revoked_at: when the last of these was, in seconds since the epoch: claims,
         which have no generation, count from then on.
     :param session_revoked: whether elevation was ended in this browser's session.
+    :param spent: which of the approvals that were asked about are spent. No part of
+        the comparison, by which callers learn whether anything was revoked meanwhile.
     """
 
     generation: str = ""
     revoked_at: float = -math.inf
     session_revoked: bool = False
+    spent: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +80,21 @@ class Settlement:
     standing: Standing
 
 
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The one run was taken that an approval serves, or none was there to take.
+
+    :param standing: as it was before; ``spent`` names those of the given approvals
+        that had been spent already.
+    :param approval: the id of the one that is spent now.
+    """
+
+    standing: Standing
+    approval: str | None
+
+
 class Ledger(Protocol):
-    """Shared memory of attempts, used codes and revocations.
+    """Shared memory of attempts, used codes, spent approvals and revocations.
 
     Each method is one atomic step and one round trip, safe across threads, processes
     and fork, and raises :class:`~flask_stepup.errors.LedgerUnavailable` when it cannot
@@ -119,9 +107,16 @@ class Ledger(Protocol):
     id: str
 
     def standing(
-        self, user_id: str, nonce: str, session_id: str | None = None
+        self,
+        user_id: str,
+        nonce: str,
+        session_id: str | None = None,
+        approvals: Collection[str] = (),
     ) -> Standing:
-        """Return what has been revoked: the look-up of a guarded request."""
+        """Return what has been revoked: the look-up of a guarded request.
+
+        :param approvals: ids, to learn which of them are spent.
+        """
         ...
 
     def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
@@ -136,6 +131,22 @@ class Ledger(Protocol):
         self, user_id: str, nonce: str, code_digest: str, session_id: str | None = None
     ) -> Settlement:
         """Write a right code down; on its first use clear the user's attempts."""
+        ...
+
+    def spend(
+        self,
+        user_id: str,
+        nonce: str,
+        approvals: Mapping[str, str],
+        session_id: str | None = None,
+    ) -> Spending:
+        """Spend the first approval of the current generation that is not spent yet.
+
+        None is spent in a revoked session. A spent one is spent for every user.
+
+        :param approvals: ids, in order of preference, and the generation that each
+            was made under.
+        """
         ...
 
     def clear(self, user_id: str) -> None:

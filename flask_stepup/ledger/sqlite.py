@@ -9,11 +9,11 @@ revocation outlives a power cut.
 
 from __future__ import annotations
 
-import math
-import secrets
 import sqlite3
 import time
+from collections.abc import Collection
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,19 +22,24 @@ from ..errors import ConfigurationError
 from ..errors import LedgerUnavailable
 from .attempts import clear
 from .attempts import reserve
+from .claims import claim_code
+from .claims import spend_first
+from .limits import Limit
 from .pool import FilePool
 from .pool import MemoryPool
 from .pool import Pool
 from .protocol import Exhausted
-from .protocol import Limit
-from .protocol import REVOCATION_KEPT
 from .protocol import Settlement
+from .protocol import Spending
 from .protocol import Standing
 from .protocol import Ticket
-from .protocol import USED_CODE_KEPT
 from .schema import drop_expired
 from .schema import found
 from .schema import read_id
+from .standings import read_standing
+from .standings import revoke
+from .standings import session_key
+from .standings import user_key
 
 
 class SQLiteLedger:
@@ -65,12 +70,16 @@ class SQLiteLedger:
             ) from error
 
     def standing(
-        self, user_id: str, nonce: str, session_id: str | None = None
+        self,
+        user_id: str,
+        nonce: str,
+        session_id: str | None = None,
+        approvals: Collection[str] = (),
     ) -> Standing:
         # Without the ceremony of a step that writes: each guarded request comes here.
         try:
             with self._pool.connection() as connection:
-                return _standing(connection, user_id, nonce, session_id)
+                return read_standing(connection, user_id, nonce, session_id, approvals)
         except _FAILURES as error:
             raise LedgerUnavailable(f"SQLite: {error}") from error
 
@@ -86,27 +95,36 @@ class SQLiteLedger:
         self, user_id: str, nonce: str, code_digest: str, session_id: str | None = None
     ) -> Settlement:
         with self._step() as connection:
-            now = time.time()
-            claimed = connection.execute(
-                "INSERT INTO claims (key, expires) VALUES (?, ?) ON CONFLICT (key)"
-                " DO UPDATE SET expires = excluded.expires WHERE expires <= ?",
-                (f"code:{code_digest}", now + USED_CODE_KEPT, now),
-            )
-            first_use = claimed.rowcount == 1
+            first_use = claim_code(connection, code_digest)
             if first_use:
                 clear(connection, user_id)
-            standing = _standing(connection, user_id, nonce, session_id)
+            standing = read_standing(connection, user_id, nonce, session_id)
             return Settlement(first_use, standing)
+
+    def spend(
+        self,
+        user_id: str,
+        nonce: str,
+        approvals: Mapping[str, str],
+        session_id: str | None = None,
+    ) -> Spending:
+        if not approvals:
+            return Spending(self.standing(user_id, nonce, session_id), None)
+        with self._step() as connection:
+            standing = read_standing(connection, user_id, nonce, session_id, approvals)
+            return Spending(standing, spend_first(connection, approvals, standing))
 
     def clear(self, user_id: str) -> None:
         with self._step() as connection:
             clear(connection, user_id)
 
     def revoke_session(self, nonce: str) -> None:
-        self._revoke(_session_key(nonce))
+        with self._step() as connection:
+            revoke(connection, session_key(nonce))
 
     def revoke_user(self, user_id: str, session_id: str | None = None) -> None:
-        self._revoke(_user_key(user_id, session_id))
+        with self._step() as connection:
+            revoke(connection, user_key(user_id, session_id))
 
     def close(self) -> None:
         self._pool.close()
@@ -138,14 +156,6 @@ class SQLiteLedger:
                     raise
                 time.sleep(0.005)
 
-    def _revoke(self, key: str) -> None:
-        with self._step() as connection:
-            now = time.time()
-            connection.execute(
-                "INSERT OR REPLACE INTO revocations VALUES (?, ?, ?, ?)",
-                (key, secrets.token_urlsafe(4), now, now + REVOCATION_KEPT),
-            )
-
     @contextmanager
     def _step(self) -> Iterator[sqlite3.Connection]:
         """One atomic step that writes: all of it happens, or nothing and it raises."""
@@ -166,33 +176,3 @@ class SQLiteLedger:
 
 #: What a step may fail with; text that is no Unicode is among it.
 _FAILURES = (sqlite3.Error, OSError, UnicodeError)
-
-
-def _user_key(user_id: str, session_id: str | None = None) -> str:
-    if session_id is None:
-        return f"user:{user_id}"
-    # With its length, so that no two pairs make one key.
-    return f"login:{len(user_id)}:{user_id}:{session_id}"
-
-
-def _session_key(nonce: str) -> str:
-    return f"session:{nonce}"
-
-
-def _standing(
-    connection: sqlite3.Connection, user_id: str, nonce: str, session_id: str | None
-) -> Standing:
-    session, user = _session_key(nonce), _user_key(user_id)
-    login = user if session_id is None else _user_key(user_id, session_id)
-    rows = connection.execute(
-        "SELECT key, generation, at FROM revocations WHERE key IN (?, ?, ?)",
-        (session, user, login),
-    ).fetchall()
-    if not rows:
-        return Standing()
-    ended = {key: generation for key, generation, _ in rows}
-    return Standing(
-        "".join(ended.get(key, "") for key in {user: 0, login: 0}),
-        max((at for key, _, at in rows if key != session), default=-math.inf),
-        session in ended,
-    )

@@ -1,0 +1,81 @@
+"""Standings: revocations written down, and read together with what is spent."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import sqlite3
+import time
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from .claims import approval_key
+from .protocol import REVOCATION_KEPT
+from .protocol import Standing
+
+_REVOCATIONS = "SELECT key, generation, at FROM revocations WHERE key IN (?, ?, ?)"
+
+
+def revoke(connection: sqlite3.Connection, key: str) -> None:
+    """Write down that what the key names was revoked just now."""
+    now = time.time()
+    connection.execute(
+        "INSERT OR REPLACE INTO revocations VALUES (?, ?, ?, ?)",
+        (key, secrets.token_urlsafe(4), now, now + REVOCATION_KEPT),
+    )
+
+
+def user_key(user_id: str, session_id: str | None = None) -> str:
+    """Return the key of a user, or of one session of the user's at the provider."""
+    if session_id is None:
+        return f"user:{user_id}"
+    # With its length, so that no two pairs make one key.
+    return f"login:{len(user_id)}:{user_id}:{session_id}"
+
+
+def session_key(nonce: str) -> str:
+    """Return the key of a browser's session."""
+    return f"session:{nonce}"
+
+
+def read_standing(
+    connection: sqlite3.Connection,
+    user_id: str,
+    nonce: str,
+    session_id: str | None,
+    approvals: Collection[str] = (),
+) -> Standing:
+    """Read what has been revoked, and which of the approvals are spent."""
+    session, user = session_key(nonce), user_key(user_id)
+    login = user if session_id is None else user_key(user_id, session_id)
+    rows = _rows(connection, (session, user, login), approvals)
+    if not rows:
+        return Standing()
+    # Keys of revocations and of approvals begin differently: one mapping has room.
+    known = {key: generation for key, generation, _ in rows}
+    standing = Standing(
+        "".join(known.get(key, "") for key in {user: 0, login: 0}),
+        max((at for key, _, at in rows if key in (user, login)), default=-math.inf),
+        session in known,
+    )
+    if not approvals:
+        return standing
+    spent = frozenset(a for a in approvals if approval_key(a) in known)
+    return replace(standing, spent=spent)
+
+
+def _rows(
+    connection: sqlite3.Connection,
+    revocations: tuple[str, str, str],
+    approvals: Collection[str],
+) -> list[Any]:
+    if not approvals:
+        return connection.execute(_REVOCATIONS, revocations).fetchall()
+    # One statement sees one state of the file: what is revoked goes with what is spent.
+    marks = ", ".join("?" * len(approvals))
+    claims = f"SELECT key, '', 0 FROM claims WHERE key IN ({marks}) AND expires > ?"  # noqa: S608 (question marks)
+    return connection.execute(
+        f"{_REVOCATIONS} UNION ALL {claims}",
+        (*revocations, *map(approval_key, approvals), time.time()),
+    ).fetchall()
