@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .ledger import Standing
+from .marker import Approval
 from .marker import Marker
+from .policy import Cause
 from .policy import Policy
 from .policy import Shortfall
 from .proofs import claimed
@@ -37,17 +40,18 @@ class Assessment:
 def assess(
     policy: Policy,
     subject: Subject,
-    marker: Marker | None,
+    markers: Collection[Marker],
     standing: Standing,
     settings: Settings,
 ) -> Assessment:
     """Return whether the policy is met.
 
-    :param marker: of this person, session and scope, if there is one.
-    :param standing: of this person and session.
+    :param markers: of this person and session that could meet it: the standing one of
+        its scope, or approvals.
+    :param standing: of this person and session, and of these approvals.
     """
     now, leeway = time.time(), settings.clock_leeway
-    stamped, is_revoked = _stamped(marker, standing)
+    stamped, ended_by = _stamped(markers, standing)
     # Nor does a claim count in a session that was ended: an old cookie is back.
     counts_claim = policy.is_claimable and not standing.session_revoked
 
@@ -59,20 +63,30 @@ def assess(
     proofs = proved(standing.revoked_at)
     shortfall = policy.shortfall(proofs, now, leeway)
     # Whether it was met but for the revocation is asked of those alone who are refused.
-    if shortfall and (is_revoked or not policy.shortfall(proved(_EVER), now, leeway)):
-        shortfall = shortfall._replace(cause="revoked")
+    if shortfall and not policy.shortfall(proved(_EVER), now, leeway):
+        ended_by = "revoked"
+    if shortfall and ended_by:
+        shortfall = shortfall._replace(cause=ended_by)
     return Assessment(shortfall, proofs, standing)
 
 
-def _stamped(marker: Marker | None, standing: Standing) -> tuple[Proofs, bool]:
-    """What the marker proves, and whether that was revoked."""
+def _stamped(
+    markers: Collection[Marker], standing: Standing
+) -> tuple[Proofs, Cause | None]:
+    """What the newest marker proves that still can, and what ended the others."""
     if standing.session_revoked:
-        return NOTHING_PROVED, True
-    if marker is None:
-        return NOTHING_PROVED, False
-    if marker.generation != standing.generation:
-        return NOTHING_PROVED, True
-    return marker.proofs, False
+        return NOTHING_PROVED, "revoked"
+    valid = [m for m in markers if m.generation == standing.generation]
+    serving = [m for m in valid if not _is_spent(m, standing)]
+    if serving:
+        return max(serving, key=lambda marker: marker.latest).proofs, None
+    if valid:
+        return NOTHING_PROVED, "spent"
+    return NOTHING_PROVED, "revoked" if markers else None
+
+
+def _is_spent(marker: Marker, standing: Standing) -> bool:
+    return isinstance(marker, Approval) and marker.operation.id in standing.spent
 
 
 def _claimed(

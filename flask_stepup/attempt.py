@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from .binding import Binding
 from .errors import CodeAlreadyUsed
 from .errors import IncorrectCode
 from .errors import InvalidToken
@@ -19,12 +20,13 @@ from .errors import VerifierError
 from .errors import VerifierFault
 from .gate import Gate
 from .gate import real_app
+from .keeping import name_of_approval
 from .ledger import Exhausted
 from .ledger import Standing
 from .ledger import Ticket
-from .marker import Binding
+from .marker import Operation
 from .policy import Policy
-from .session_state import cookie_size_with_marker
+from .session_state import check_room
 from .signals import attempts_exhausted
 from .signals import code_reused
 from .signals import reverification_failed
@@ -37,9 +39,6 @@ from .verification import Verification
 from .verifiers import ask
 
 log = logging.getLogger("flask_stepup")
-
-#: Bytes; browsers count name, value and attributes, and end at 4,096.
-LONGEST_COOKIE = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +57,14 @@ class Attempt:
     """One code, submitted by one person for one policy.
 
     :param standing: what had been revoked before the code was looked at.
+    :param operation: that the code is to approve, where the policy needs that.
     """
 
     gate: Gate
     subject: Subject
     policy: Policy
     standing: Standing
+    operation: Operation | None = None
 
     def run(self, typed: str) -> Success:
         """Try the code as it was typed; on return the marker is in the session.
@@ -74,7 +75,7 @@ class Attempt:
         :raises LedgerUnavailable: nobody was asked.
         """
         code, binding = read_code(typed), self.gate.elevation.binding(self.subject)
-        _check_room(binding, self.policy.scope)
+        self._check_room(binding)
         try:
             ticket = self._reserve()
             verification = self._ask(ticket, code)
@@ -82,9 +83,7 @@ class Attempt:
         except StepUpError as error:
             self._tell_of_failure(error)
             raise
-        token = self.gate.elevation.grant(
-            self.subject, "second_factor", self.policy.scope, self.standing
-        )
+        token = self._grant()
         reverification_succeeded.send(
             real_app(),
             user_id=self.subject.user_id,
@@ -92,6 +91,27 @@ class Attempt:
             code_type=verification.code_type,
         )
         return Success(verification.code_type, token)
+
+    def _check_room(self, binding: Binding) -> None:
+        # Before the code is sent: a right one would be spent for nothing.
+        if not binding.can_be_kept:
+            log.error(
+                "no code is taken from user %r, whose bearer token names no session "
+                "that could bind a marker: have the subject_loader return a Subject "
+                "with a session_id",
+                binding.user_id,
+            )
+            raise SessionFull("no session to bind a marker to")
+        if binding.nonce is not None:
+            operation = self.operation
+            check_room(name_of_approval(operation) if operation else self.policy.scope)
+
+    def _grant(self) -> str | None:
+        elevation, standing = self.gate.elevation, self.standing
+        if self.operation:
+            return elevation.approve(self.subject, self.operation, standing)
+        scope = self.policy.scope
+        return elevation.grant(self.subject, "second_factor", scope, standing)
 
     def _reserve(self) -> Ticket:
         # Before the verifier is asked: whoever tests first and counts later lets
@@ -145,6 +165,9 @@ class Attempt:
 
     def _tell_if_exhausted(self, ticket: Ticket) -> None:
         if ticket.remaining == 0:
+            if self.operation:
+                binding = self.gate.elevation.binding(self.subject)
+                self.gate.approvals.void(binding, self.operation, self.standing)
             attempts_exhausted.send(
                 real_app(), user_id=self.subject.user_id, until=ticket.locked_until
             )
@@ -161,24 +184,3 @@ class Attempt:
 
 #: What people bring about, and nobody has to be called for.
 _EXPECTED = (IncorrectCode, InvalidToken, NotEnrolled, Rejection)
-
-
-def _check_room(binding: Binding, scope: str) -> None:
-    # Before the code is sent: a right one would be spent for nothing.
-    if not binding.can_be_kept:
-        log.error(
-            "no code is taken from user %r, whose bearer token names no session that "
-            "could bind a marker: have the subject_loader return a Subject with a "
-            "session_id",
-            binding.user_id,
-        )
-        raise SessionFull("no session to bind a marker to")
-    size = cookie_size_with_marker(scope) if binding.nonce is not None else 0
-    if size > LONGEST_COOKIE:
-        log.error(
-            "the session cookie has no room for a marker: it would have %d bytes, and "
-            "browsers drop more than 4,096; keep less in the session, or use one that "
-            "is kept on the server",
-            size,
-        )
-        raise SessionFull("no room for a marker")

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
-from urllib.parse import urlsplit
 
 from flask import request
-from flask import url_for
 
-from .client import is_our_host
+from .action import Action
+from .assessment import Assessment
 from .errors import InvalidToken
+from .errors import OperationSpent
 from .errors import TokenExpired
 from .gate import Gate
+from .marker import Operation
 from .policy import is_current
 from .policy import Policy
+from .policy_fields import SAFE_METHODS
 from .required import ReverificationRequired
 from .subject import Subject
+from .suspension import NotKept
+from .suspension import SuspendedForm
+from .way_back import current_path
+from .way_back import path_of_form
+from .way_back import referring_path
 
 #: Seconds from its first issue in which an expired challenge may be renewed.
 LONGEST_LIFE = 86_400
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """A question put to one person in one session.
 
-    It is at once the prompt's protection against cross-site requests and the proof
-    that the way back is ours. Nothing about it is kept in the session, so that two
-    tabs cannot overwrite each other's.
+    It is at once the prompt's protection against cross-site requests, the proof that
+    the way back is ours, and where an interrupted form is kept. Nothing of it is in the
+    session, so that two tabs cannot overwrite each other's.
 
+    :param id: names the one approval that it can give.
+    :param action: what is to be approved; None where a standing marker is asked for.
+    :param form: that was interrupted, and is sent again afterwards.
+    :param not_kept: why there is none, where something was sent.
     :param method: of the request that met the unmet policy.
     :param path: of that request, with ``script_root`` and query, percent-encoded.
     :param came_from: the page that led to it: where "Cancel" goes, and where a person
@@ -42,6 +52,7 @@ class Challenge:
     :param issued_at: seconds since the epoch; ``first_issued_at`` before renewals.
     """
 
+    id: str
     policy: Policy
     method: str
     path: str
@@ -49,6 +60,9 @@ class Challenge:
     ledger_id: str
     issued_at: int
     first_issued_at: int
+    action: Action | None = None
+    form: SuspendedForm | None = None
+    not_kept: NotKept | None = None
 
     @property
     def repeats_itself(self) -> bool:
@@ -65,15 +79,29 @@ class Challenge:
 
         :raises LedgerUnavailable: it cannot be known whether the session is revoked.
         """
-        value = asdict(self)
-        # The methods are the route's business: nobody re-checks them here.
-        del value["policy"]["methods"]
+        value = _told(asdict(self)) | {"policy": _told(asdict(self.policy))}
+        if self.action:
+            # Pairs: tokens do not keep the order of names, in which they are shown.
+            pairs = list(self.action.values.items())
+            value["action"] = {"digest": self.action.digest, "values": pairs}
         parts = gate.elevation.bind(subject).parts()
         return gate.signer.dumps("challenge", parts, value)
+
+    @property
+    def operation(self) -> Operation | None:
+        """What a code approves, where the policy needs that."""
+        return Operation(self.id, self.action.digest) if self.action else None
 
     def led_back_to(self, page: str) -> Challenge:
         """The same question, after which the person goes on from that page."""
         return replace(self, path=page, came_from=page)
+
+    def keeping(self, kept: SuspendedForm | NotKept) -> Challenge:
+        """The same question, with the form that it interrupted."""
+        form, not_kept = (
+            (kept, None) if isinstance(kept, SuspendedForm) else (None, kept)
+        )
+        return replace(self, form=form, not_kept=not_kept, came_from=path_of_form())
 
     def renewed(self) -> Challenge:
         """The same question, asked now.
@@ -90,7 +118,13 @@ def new_challenge(gate: Gate, required: ReverificationRequired) -> Challenge:
     """Return the challenge that the current request gets."""
     now = int(time.time())
     return Challenge(
-        policy=replace(required.policy, methods=None),
+        id=secrets.token_urlsafe(9),
+        # Methods and names of values are the route's business: what has become of
+        # them is in the action.
+        policy=replace(
+            required.policy, methods=None, bind=None, once=bool(required.action)
+        ),
+        action=required.action,
         method=request.method,
         path=current_path(),
         came_from=referring_path(),
@@ -109,12 +143,53 @@ def open_challenge(gate: Gate, subject: Subject, token: str) -> Challenge:
     parts = gate.elevation.binding(subject).parts()
     value: dict[str, Any] = gate.signer.loads("challenge", parts, token)
     try:
-        challenge = Challenge(**{**value, "policy": Policy(**value["policy"])})
+        challenge = _unpacked(value)
     except (TypeError, ValueError, KeyError) as error:
         raise InvalidToken("a challenge of another version") from error
-    if not gate.elevation.is_ours(challenge.ledger_id):
+    if not gate.keeping.is_ours(challenge.ledger_id):
         raise InvalidToken("made with another ledger")
     return challenge
+
+
+def _told(facts: dict[str, Any]) -> dict[str, Any]:
+    # Addresses have room for little.
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _unpacked(value: dict[str, Any]) -> Challenge:
+    parts: dict[str, Any] = {"policy": Policy(**value["policy"])}
+    if "action" in value:
+        digest, pairs = value["action"]["digest"], value["action"]["values"]
+        parts["action"] = Action(digest, dict(pairs))
+    if "form" in value:
+        parts["form"] = SuspendedForm(**value["form"])
+    return Challenge(**value | parts)
+
+
+def assess_challenge(gate: Gate, subject: Subject, challenge: Challenge) -> Assessment:
+    """Return whether a code is needed any more.
+
+    :raises InvalidToken: the session has ended since, and its questions with it.
+    :raises OperationSpent: what it asked for has been approved, and the view has run.
+    """
+    assessment = gate.assess(challenge.policy, subject, challenge.operation)
+    if assessment.shortfall and assessment.standing.session_revoked:
+        raise InvalidToken("the session was ended after the challenge was made")
+    if challenge.id in assessment.standing.spent:
+        raise OperationSpent("its approval is spent")
+    return assessment
+
+
+def kept_open(
+    gate: Gate, subject: Subject, challenge: Challenge, token: str
+) -> tuple[Challenge, str]:
+    """Return a challenge and its token, renewed where it is too old."""
+    try:
+        check_age(gate, challenge)
+    except TokenExpired:
+        challenge = challenge.renewed()
+        return challenge, challenge.seal(gate, subject)
+    return challenge, token
 
 
 def check_age(gate: Gate, challenge: Challenge) -> None:
@@ -126,44 +201,3 @@ def check_age(gate: Gate, challenge: Challenge) -> None:
     settings = gate.settings
     if not is_current(age, settings.challenge_max_age, settings.clock_leeway):
         raise TokenExpired(f"issued {age:.0f} s ago")
-
-
-def current_path() -> str:
-    """Path and query of the current request, percent-encoded."""
-    path = quote(request.script_root + request.path, safe=_IN_PATH)
-    query = quote(request.query_string, safe=_IN_QUERY)
-    return _local(f"{path}?{query}" if query else path)
-
-
-def referring_path() -> str:
-    """The page of ours that led to the current request, else the front page."""
-    return _path_of_ours(request.referrer) or home_path()
-
-
-def htmx_path() -> str:
-    """The page of ours that a person looks at while HTMX asks for a part of it."""
-    return _path_of_ours(request.headers.get("HX-Current-URL")) or referring_path()
-
-
-def _path_of_ours(url: str | None) -> str | None:
-    if not url or not is_our_host(url):
-        return None
-    parts = urlsplit(url)._replace(scheme="", netloc="", fragment="")
-    path = _local(parts.geturl())
-    return None if path.startswith(url_for("stepup.prompt")) else path
-
-
-def home_path() -> str:
-    """The front page."""
-    return _local(request.script_root + "/")
-
-
-def _local(path: str) -> str:
-    # Following it never leaves this origin: a browser takes two slashes, or one and
-    # a backslash, for the start of a host.
-    return "/" + path.lstrip("/\\")
-
-
-# RFC 3986, 3.3 and 3.4; what came percent-encoded in a query stays as it came.
-_IN_PATH = "!$&'()*+,/:;=@"
-_IN_QUERY = _IN_PATH + "?%"

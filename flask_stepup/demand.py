@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from difflib import get_close_matches
@@ -11,9 +14,11 @@ from typing import TypedDict
 from typing import Unpack
 
 from .errors import ConfigurationError
+from .legible import one_line
 from .policy import Level
-from .policy import listed
 from .policy import Policy
+from .policy_fields import listed
+from .policy_fields import LONGEST_REASON
 
 #: Clerk's reverification presets (https://clerk.com/docs/guides/secure/reverification).
 PRESETS: dict[str, Policy] = {
@@ -44,7 +49,9 @@ class Demands(TypedDict, total=False):
     level: Level
     max_age: int | timedelta
     scope: str
-    reason: str | None
+    once: bool
+    bind: Sequence[str] | Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
+    reason: str | Callable[[], Any] | None
     methods: Collection[str] | None
 
 
@@ -62,15 +69,32 @@ class Demand:
                     f"{demand}= is no part of a policy: "
                     f"use {listed(Demands.__annotations__)}"
                 )
-        given: dict[str, Any] = {**demands}
-        bases = PRESETS.values() if name is None else [preset(name)]
-        self._policies = {base: replace(base, **given) for base in bases}
+        self._given: dict[str, Any] = {**demands}
+        self._preset = None if name is None else preset(name)
+        self._policies: dict[Policy, Policy] = {}
+        # A mistake is told now, and not at the first request. Whatever "strict" does
+        # not allow, no other preset does.
+        self.policy(PRESETS["strict"])
+
+    @classmethod
+    def at_hand(cls, name: str | None, demands: Demands) -> Demand:
+        """A policy as it is written inside a view.
+
+        There a reason may have in it what somebody has typed, which is no mistake of
+        the developer's: it is made to fit.
+        """
+        reason = demands.get("reason")
+        if isinstance(reason, str):
+            demands = {**demands, "reason": one_line(reason, LONGEST_REASON)}
+        return cls(name, **demands)
 
     def policy(self, default: Policy) -> Policy:
         """Return the whole policy.
 
         :param default: the app's default preset.
+        :raises ConfigurationError: what was given does not go with it.
         """
-        if len(self._policies) == 1:
-            return next(iter(self._policies.values()))
-        return self._policies[default]
+        preset = self._preset or default
+        if preset not in self._policies:
+            self._policies[preset] = replace(preset, **self._given)
+        return self._policies[preset]

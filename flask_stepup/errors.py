@@ -5,11 +5,13 @@
     StepUpError
     ├── ConfigurationError         the developer's mistake; the message names the mend
     ├── InvalidToken               not signed by this app for this person and session
+    │   └── OperationSpent         its one approval has been given and used
     ├── TokenExpired               the right one, but too long ago
     ├── Refusal                    an HTTP answer instead of the view
     │   ├── Unauthenticated        401, nobody is signed in
     │   ├── ImpersonationRefused   403, somebody acts in another person's name
     │   ├── LedgerUnavailable      503, the ledger cannot answer
+    │   ├── ValueRefused           400 or 422, what was to be approved is unclear
     │   └── ReverificationRequired 403, the policy is not met (in ``required``: it
     │                              carries the policy)
     ├── Rejection                  a submitted code that opened nothing
@@ -45,6 +47,10 @@ class ConfigurationError(StepUpError, ValueError):
 
 class InvalidToken(StepUpError):
     """A token is not what it has to be: not ours, of another person, or of no one."""
+
+
+class OperationSpent(InvalidToken):
+    """What this challenge could approve has been approved, and was carried out."""
 
 
 class TokenExpired(StepUpError):
@@ -84,6 +90,23 @@ class LedgerUnavailable(Refusal):
 
     def __str__(self) -> str:
         return f"the ledger cannot answer: {self.reason or 'no reason given'}"
+
+
+class ValueRefused(Refusal):
+    """A value that a person was to approve is missing, ambiguous or too long.
+
+    :param name: of the value.
+    :param fault: what is wrong with it, for people and logs; never the value itself.
+    :param code: 400, or 422 where it is a single value that cannot be shown whole.
+    """
+
+    code = 400
+
+    def __init__(self, name: str, fault: str, code: int = 400) -> None:
+        super().__init__(f"“{name}” {fault}.")
+        self.name_of_value = name
+        self.fault = fault
+        self.code = code
 
 
 class Rejection(StepUpError):

@@ -11,6 +11,8 @@ from flask import Blueprint
 from flask import Flask
 from flask import has_request_context
 
+from .admission import Admission
+from .arrival import prepare_arrivals
 from .companions import join_companions
 from .demand import Demand
 from .demand import Demands
@@ -83,12 +85,17 @@ class StepUp:
             ledger=open_ledger(
                 settings.storage_uri, settings.storage_timeout, app.instance_path
             ),
-            find_loader=loader_finder(app, settings, api, lambda: self._subject_loader),
+            admission=Admission(
+                loader_finder(app, settings, api, lambda: self._subject_loader),
+                settings.allow_impersonation,
+            ),
         )
         app.register_blueprint(prompt_blueprint(), url_prefix=settings.url_prefix)
         app.jinja_env.globals.setdefault("is_reverified", self.is_reverified)
         register_renderers(app)
         join_companions(app)
+        # Last set up, so that it is first of all before each request.
+        prepare_arrivals(app)
         self._serves_an_app = True
 
     def subject_loader(self, loader: F) -> F:
@@ -117,22 +124,23 @@ class StepUp:
         :raises Refusal: an HTTP exception, for Flask to answer with: mostly
             :class:`~flask_stepup.ReverificationRequired`.
         """
-        enforce(Demand(preset, **demands))
+        enforce(Demand.at_hand(preset, demands))
 
     def is_reverified(
         self, preset: str | None = None, /, **demands: Unpack[Demands]
     ) -> bool:
         """Whether the person meets the policy; also a global in templates.
 
+        It spends nothing: where an approval is needed, it tells whether there is one.
         False when nobody is signed in or the ledger cannot answer.
         """
-        demand = Demand(preset, **demands)
+        demand = Demand.at_hand(preset, demands)
         if not has_request_context():
             return False
         gate = current_gate()
         try:
             policy = demand.policy(gate.settings.preset)
-            return gate.assess(policy, gate.subject()).shortfall is None
+            return gate.is_met(policy)
         except Refusal:
             return False
 
@@ -152,7 +160,7 @@ class StepUp:
 
     def subject(self) -> Subject | None:
         """Return who is signed in, None for nobody, as the guard sees it."""
-        return load_subject(current_gate().find_loader())
+        return load_subject(current_gate().admission.find_loader())
 
     def grant(self, level: Level = "second_factor", scope: str = "") -> str | None:
         """Stamp a factor that the app itself has just checked, as at sign-in.
@@ -161,6 +169,7 @@ class StepUp:
             send it as ``Stepup-Marker``; None where the session keeps it.
         :raises ConfigurationError: there is no such level.
         :raises Refusal: nobody is signed in, or the ledger cannot answer.
+        :raises SessionFull: the session's cookie has no room for a marker.
         """
         if not isinstance(level, str) or level not in LEVELS:
             raise ConfigurationError(

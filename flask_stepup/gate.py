@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 from flask import current_app
 from flask import Flask
 from flask import has_request_context
 
+from .admission import Admission
+from .approvals import Approvals
 from .assessment import assess
 from .assessment import Assessment
+from .binding import Binding
 from .elevation import Elevation
 from .errors import ConfigurationError
-from .errors import ImpersonationRefused
-from .errors import Unauthenticated
+from .keeping import Keeping
 from .ledger import Ledger
 from .ledger import Standing
-from .marker import Binding
+from .marker import Operation
 from .policy import Level
-from .policy import LONGEST_MAX_AGE
 from .policy import Policy
+from .reason import reason_text
 from .required import ReverificationRequired
 from .settings import Settings
 from .signals import elevation_revoked
 from .signals import reverification_required
 from .signing import Signer
-from .subject import load_subject
-from .subject import RemembersExpired
 from .subject import Subject
-from .subject import SubjectLoader
 from .verification import Verifier
-
-log = logging.getLogger("flask_stepup")
 
 
 @dataclass
@@ -45,13 +41,18 @@ class Gate:
     signer: Signer
     ledger: Ledger
     verifier: Verifier
-    #: Asked at each request: a loader may be registered after the app.
-    find_loader: Callable[[], SubjectLoader | None]
+    admission: Admission
+    keeping: Keeping = field(init=False)
     elevation: Elevation = field(init=False)
+    approvals: Approvals = field(init=False)
 
     def __post_init__(self) -> None:
         leeway = self.settings.clock_leeway
-        self.elevation = Elevation(self.signer, self.ledger, leeway)
+        self.keeping = Keeping(self.signer, self.ledger.id, leeway)
+        self.elevation = Elevation(self.keeping, self.ledger)
+        self.approvals = Approvals(
+            self.keeping, self.ledger, self.signer, self.settings
+        )
 
     def subject(self) -> Subject:
         """Return who is asking.
@@ -59,7 +60,7 @@ class Gate:
         :raises Unauthenticated: nobody is signed in.
         :raises ImpersonationRefused: somebody is, in another person's name.
         """
-        return self._admitted(load_subject(self.find_loader()))
+        return self.admission.subject()
 
     def expired_subject(self, max_age: float) -> Subject:
         """Return who was asking until lately, where the loader remembers.
@@ -67,33 +68,54 @@ class Gate:
         :param max_age: seconds since the proof of who it is may have expired.
         :raises Refusal: as :meth:`subject` does.
         """
-        return self._admitted(_expired_subject(self.find_loader(), max_age))
+        return self.admission.expired_subject(max_age)
 
     def require(self, policy: Policy) -> None:
-        """Return if the person meets the policy.
+        """Return if the person meets the policy, by spending an approval if need be.
 
         :raises Refusal: what to answer instead.
         """
-        subject = self.subject()
-        shortfall = self.assess(policy, subject).shortfall
+        subject, action = self.subject(), None
+        if policy.needs_approval:
+            binding = self.elevation.binding(subject)
+            action, shortfall = self.approvals.spend(policy, subject, binding)
+        else:
+            shortfall = self.assess(policy, subject).shortfall
         if shortfall:
+            policy = replace(policy, reason=reason_text(policy.reason))
             reverification_required.send(
                 real_app(),
                 user_id=subject.user_id,
                 policy=policy,
                 cause=shortfall.cause,
             )
-            raise ReverificationRequired(policy, shortfall, subject)
+            raise ReverificationRequired(policy, shortfall, subject, action)
 
-    def assess(self, policy: Policy, subject: Subject) -> Assessment:
+    def is_met(self, policy: Policy) -> bool:
+        """Whether the person meets the policy; nothing is spent.
+
+        :raises Refusal: it cannot be known, or nobody is signed in.
+        """
+        subject = self.subject()
+        if policy.needs_approval:
+            binding = self.elevation.binding(subject)
+            return self.approvals.is_approved(policy, subject, binding)
+        return self.assess(policy, subject).shortfall is None
+
+    def assess(
+        self, policy: Policy, subject: Subject, operation: Operation | None = None
+    ) -> Assessment:
         """Return whether the policy is met, and by what. One ledger look-up.
 
+        :param operation: that is to be approved, where the policy needs that.
         :raises LedgerUnavailable: it cannot be known.
         """
         binding = self.elevation.binding(subject)
-        standing = self._standing(binding)
-        marker = self.elevation.marker(binding, policy.scope)
-        return assess(policy, subject, marker, standing, self.settings)
+        if operation:
+            return self.approvals.assess(policy, subject, binding, operation)
+        marker = self.keeping.marker(binding, policy.scope)
+        markers = [marker] if marker else []
+        return assess(policy, subject, markers, self._standing(binding), self.settings)
 
     def standing(self, subject: Subject) -> Standing:
         """Return what has been revoked for this person and session.
@@ -114,7 +136,7 @@ class Gate:
 
     def forget(self) -> None:
         """End this session's elevation; see :meth:`Elevation.forget`."""
-        if has_request_context() and self.elevation.forget(self._leaving()):
+        if has_request_context() and self.elevation.forget(self.admission.leaving()):
             elevation_revoked.send(real_app(), user_id=None)
 
     def revoke(self, user_id: str | int) -> None:
@@ -137,30 +159,6 @@ class Gate:
         nonce = binding.nonce or ""
         return self.ledger.standing(binding.user_id, nonce, binding.session_id)
 
-    def _admitted(self, subject: Subject | None) -> Subject:
-        if subject is None:
-            raise Unauthenticated
-        if subject.impersonated and not self.settings.allow_impersonation:
-            raise ImpersonationRefused
-        return subject
-
-    def _leaving(self) -> list[Subject]:
-        """All whom the request names: whoever sent a proof of who it is may end it."""
-        loader = self.find_loader()
-        if loader is None:
-            # With Flask-Login all that was proved is bound to the session's nonce.
-            return []
-        try:
-            if isinstance(loader, RemembersExpired):
-                return loader.named_subjects(LONGEST_MAX_AGE)
-            subject = load_subject(loader)
-            return [subject] if subject else []
-        except Exception as error:
-            # The app has signed the person out by now, for which its loader may not be
-            # made. That must not keep anybody from leaving.
-            log.info("nobody to forget but a session: %s", type(error).__name__)
-            return []
-
 
 def real_app() -> Flask:
     """The app itself: a signal sent with the proxy as sender reaches nobody."""
@@ -179,9 +177,3 @@ def current_gate() -> Gate:
             "this app has no StepUp: call StepUp(app), or stepup.init_app(app)"
         )
     return gate
-
-
-def _expired_subject(loader: SubjectLoader | None, max_age: float) -> Subject | None:
-    if isinstance(loader, RemembersExpired):
-        return loader.expired_subject(max_age)
-    return None

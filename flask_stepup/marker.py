@@ -1,9 +1,12 @@
-"""The marker: signed proof of when which factor was proved, a few dozen bytes."""
+"""Markers: signed proof of when a factor was proved, a few dozen bytes each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+from typing import NamedTuple
 
+from .binding import Binding
 from .errors import InvalidToken
 from .ledger import LEDGER_ID_LENGTH
 from .proofs import Proofs
@@ -11,30 +14,8 @@ from .signing import Signer
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
-    """What every marker and challenge is bound to, computed anew for each request.
-
-    :param nonce: of the session in this browser; None for a client that keeps none.
-    :param session_id: the identity provider's session, where there is one.
-    """
-
-    user_id: str
-    nonce: str | None
-    session_id: str | None = None
-
-    @property
-    def can_be_kept(self) -> bool:
-        """Whether it names a session, without which nothing may be granted."""
-        return self.nonce is not None or self.session_id is not None
-
-    def parts(self, *more: str) -> tuple[str | None, ...]:
-        """The binding as text, with whatever else a token is bound to."""
-        return (self.user_id, self.nonce, self.session_id, *more)
-
-
-@dataclass(frozen=True, slots=True)
 class Marker:
-    """When the factors were proved, and under which ledger and generation.
+    """A standing marker: it serves every run in its scope until it is too old.
 
     :param ledger_id: of the ledger that it was made with, six characters.
     :param generation: of the user in that ledger.
@@ -62,8 +43,35 @@ class Marker:
         return signer.dumps("marker", binding.parts(scope), value)
 
 
+class Operation(NamedTuple):
+    """One run of one view, to be approved by one code.
+
+    :param id: by which the ledger knows that it is spent.
+    :param action: digest of scope, view, arguments and values.
+    """
+
+    id: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval(Marker):
+    """A marker that serves one run of one view.
+
+    :param operation: that it approves.
+    """
+
+    operation: Operation
+
+    def seal(self, signer: Signer, binding: Binding, scope: str = "") -> str:
+        """Return the token, good for this binding; the action has the scope in it."""
+        origin = self.ledger_id + self.generation
+        value = [origin, self.latest, *self.operation]
+        return signer.dumps("approval", binding.parts(), value)
+
+
 def open_marker(signer: Signer, token: str, binding: Binding, scope: str) -> Marker:
-    """Return the marker in a token.
+    """Return the standing marker in a token.
 
     :raises InvalidToken: made for somebody else, another session or scope, or with a
         key that is not ours any more.
@@ -71,10 +79,24 @@ def open_marker(signer: Signer, token: str, binding: Binding, scope: str) -> Mar
     value = signer.loads("marker", binding.parts(scope), token)
     try:
         origin, first, second = value
-        return Marker(
-            origin[:LEDGER_ID_LENGTH],
-            origin[LEDGER_ID_LENGTH:],
-            (int(first) or None, int(second) or None),
-        )
+        return Marker(*_origin(origin), (int(first) or None, int(second) or None))
     except (TypeError, ValueError) as error:
         raise InvalidToken("a marker of another version") from error
+
+
+def open_approval(signer: Signer, token: str, binding: Binding) -> Approval:
+    """Return the approval in a token.
+
+    :raises InvalidToken: made for somebody else or another session, or with a key that
+        is not ours any more.
+    """
+    value = signer.loads("approval", binding.parts(), token)
+    try:
+        origin, at, id_, action = value
+        return Approval(*_origin(origin), (None, int(at)), Operation(id_, action))
+    except (TypeError, ValueError) as error:
+        raise InvalidToken("an approval of another version") from error
+
+
+def _origin(text: Any) -> tuple[str, str]:
+    return text[:LEDGER_ID_LENGTH], text[LEDGER_ID_LENGTH:]

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import Any
 from typing import Literal
 from typing import NamedTuple
 
 from .errors import ConfigurationError
+from .policy_fields import Bind
+from .policy_fields import checked_bind
+from .policy_fields import checked_max_age
+from .policy_fields import checked_methods
+from .policy_fields import is_reason
+from .policy_fields import is_scope
+from .policy_fields import listed
+from .policy_fields import LONGEST_REASON
+from .policy_fields import LONGEST_SCOPE
+from .policy_fields import no_text
+from .policy_fields import SAFE_METHODS
 from .proofs import FIRST
 from .proofs import Proofs
 from .proofs import SECOND
 
 Level = Literal["first_factor", "second_factor", "multi_factor"]
-Cause = Literal["missing", "expired", "revoked"]
+Cause = Literal["missing", "expired", "spent", "revoked"]
 
 #: Which factors each level asks for.
 LEVELS: dict[str, tuple[int, ...]] = {
@@ -22,11 +33,6 @@ LEVELS: dict[str, tuple[int, ...]] = {
     "second_factor": (SECOND,),
     "multi_factor": (FIRST, SECOND),
 }
-#: The longest that any proof may serve, in seconds.
-LONGEST_MAX_AGE = 86_400
-LONGEST_REASON = 200
-LONGEST_SCOPE = 64
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Shortfall(NamedTuple):
@@ -51,8 +57,12 @@ class Policy:
     :param max_age: whole seconds that a proof serves, above 0 and at most 86,400. A
         demand may give a ``timedelta``.
     :param scope: a proof for one scope opens no other.
-    :param reason: what the person is about to do, for the prompt; at most 200
-        characters.
+    :param once: a code approves one run of the view, with the arguments it had.
+    :param bind: the same, and with these values alone, which the prompt shows: names
+        to look up in view arguments, query, form and JSON, or a function that returns
+        a mapping. A demand may give a mapping.
+    :param reason: what the person is about to do, for the prompt, in at most 200
+        characters; or a function that returns it, called when it is needed.
     :param methods: the HTTP methods that the policy guards; None guards all.
     :raises ConfigurationError: a value is none of these.
     """
@@ -60,7 +70,9 @@ class Policy:
     level: Level = "second_factor"
     max_age: int = 600
     scope: str = ""
-    reason: str | None = None
+    once: bool = False
+    bind: Bind | None = None
+    reason: str | Callable[[], Any] | None = None
     methods: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
@@ -68,12 +80,17 @@ class Policy:
             raise ConfigurationError(
                 f"level={self.level!r} is not a level: use {listed(LEVELS)}"
             )
-        object.__setattr__(self, "max_age", _checked_max_age(self.max_age))
-        object.__setattr__(self, "methods", _checked_methods(self.methods))
+        object.__setattr__(self, "max_age", checked_max_age(self.max_age))
+        object.__setattr__(self, "methods", checked_methods(self.methods))
+        object.__setattr__(self, "bind", checked_bind(self.bind))
         if not is_scope(self.scope):
-            raise _no_text("scope", self.scope, LONGEST_SCOPE)
-        if self.reason is not None and not _is_text(self.reason, LONGEST_REASON):
-            raise _no_text("reason", self.reason, LONGEST_REASON)
+            raise no_text("scope", self.scope, LONGEST_SCOPE)
+        if not is_reason(self.reason):
+            raise no_text("reason", self.reason, LONGEST_REASON)
+        if not isinstance(self.once, bool):
+            raise ConfigurationError(f"once={self.once!r} must be True or False")
+        if self.needs_approval:
+            self._check_approvable()
 
     def guards(self, method: str) -> bool:
         """Whether a request with this method must meet the policy.
@@ -91,9 +108,15 @@ class Policy:
     def is_claimable(self) -> bool:
         """Whether an identity provider's claim can meet it.
 
-        What a claim proves, it proves for everything: it opens no scope.
+        What a claim proves, it proves for everything: it opens no scope, and approves
+        no single run.
         """
-        return not self.scope
+        return not self.scope and not self.needs_approval
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a proof serves one run of one view, and is spent by it."""
+        return self.once or self.bind is not None
 
     def shortfall(self, proofs: Proofs, now: float, leeway: float) -> Shortfall | None:
         """Return what these proofs lack for the policy to be met, None when it is."""
@@ -121,6 +144,15 @@ class Policy:
             return 0
         return max(0, int(self.max_age - (now - verified_at)))
 
+    def _check_approvable(self) -> None:
+        if self.level != "second_factor":
+            raise ConfigurationError(
+                f"once and bind are approved by a code, which proves no {self.level}: "
+                "use level='second_factor'"
+            )
+        if self.methods and self.methods & SAFE_METHODS:
+            raise unsafe_only()
+
     def _counting(self, proofs: Proofs) -> tuple[int, ...]:
         """The factors whose proofs count for this policy."""
         if proofs.first_stands_in:
@@ -143,51 +175,9 @@ def is_current(age: float, max_age: float, leeway: float) -> bool:
     return -leeway <= age < max_age
 
 
-def is_scope(value: object) -> bool:
-    """Whether a policy may have this scope."""
-    return _is_text(value, LONGEST_SCOPE)
-
-
-def _checked_max_age(value: object) -> int:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, int | float)
-        or not 0 < seconds <= LONGEST_MAX_AGE
-        or seconds != int(seconds)
-    ):
-        raise ConfigurationError(
-            f"max_age={value!r} is not an age: use whole seconds, or a timedelta, "
-            f"above 0 and at most {LONGEST_MAX_AGE} (24 hours)"
-        )
-    return int(seconds)
-
-
-def _checked_methods(value: object) -> frozenset[str] | None:
-    if value is None:
-        return None
-    if isinstance(value, str) or not isinstance(value, set | frozenset | tuple | list):
-        raise ConfigurationError(
-            f"methods={value!r} is not a set of HTTP methods: use {{'POST'}}"
-        )
-    methods = frozenset(str(method).upper() for method in value)
-    if not methods or not methods <= set(_METHODS):
-        raise ConfigurationError(
-            f"methods={value!r}: use one or more of {listed(_METHODS)}"
-        )
-    return methods | {"GET"} if "HEAD" in methods else methods
-
-
-def _is_text(value: object, longest: int) -> bool:
-    return isinstance(value, str) and len(value) <= longest and value.isprintable()
-
-
-def _no_text(name: str, value: object, longest: int) -> ConfigurationError:
+def unsafe_only() -> ConfigurationError:
+    """The error of an approval that would be spent by looking at a page."""
     return ConfigurationError(
-        f"{name}={value!r} is not text: use at most {longest} printable characters"
+        "once and bind are for methods that change something, since a mere preview of "
+        "a link would spend the approval: guard those alone, with methods={'POST'}"
     )
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names as an error message lists them."""
-    return ", ".join(repr(name) for name in names)

@@ -14,12 +14,14 @@ from .errors import IncorrectCode
 from .errors import InvalidToken
 from .errors import LedgerUnavailable
 from .errors import NotEnrolled
+from .errors import OperationSpent
 from .errors import OutcomeUnknown
 from .errors import SessionFull
 from .errors import StepUpError
 from .errors import TokenExpired
 from .errors import TooManyAttempts
 from .errors import Unauthenticated
+from .errors import ValueRefused
 from .errors import VerifierError
 from .errors import VerifierFault
 
@@ -85,6 +87,12 @@ _PROBLEMS: dict[type[StepUpError], Problem] = {
         "Not in another person's name",
         "This needs a code that only the owner of the account has.",
     ),
+    ValueRefused: Problem(
+        "value_refused",
+        400,
+        "Something is missing or unclear",
+        "What you are about to confirm has to be clear.",
+    ),
     CodeMissing: Problem(
         "code_missing",
         400,
@@ -109,6 +117,13 @@ _PROBLEMS: dict[type[StepUpError], Problem] = {
         "Please start again",
         "This page does not belong to your current session. Nothing has been done: go "
         "back to what you wanted to do and try again.",
+    ),
+    OperationSpent: Problem(
+        "challenge_invalid",
+        400,
+        "This has been confirmed before",
+        "One confirmation is for one time. Look whether it was carried out; to do it "
+        "again, you will be asked for a new code.",
     ),
     TokenExpired: Problem(
         "challenge_expired",
@@ -164,6 +179,9 @@ def problem_of(error: StepUpError, enroll_url: str | None = None) -> Problem:
     if isinstance(error, TooManyAttempts):
         told = replace(known, detail=f"{known.detail} for {_span(error.retry_after)}.")
         return told.plus(retry_after=error.retry_after)
+    if isinstance(error, ValueRefused):
+        told = replace(known, status=error.code, detail=str(error.description))
+        return told.plus(name=error.name_of_value)
     if isinstance(error, NotEnrolled):
         return known.plus(enroll_url=enroll_url)
     if isinstance(error, VerifierError) and error.retry_after is not None:

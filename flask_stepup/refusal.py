@@ -16,15 +16,10 @@ from flask import url_for
 
 from .answer import leading_htmx
 from .answer import not_stored
-from .answer import page
 from .answer import problem_answer
 from .answer import problem_json
 from .answer import redirect
-from .challenge import Challenge
-from .challenge import home_path
-from .challenge import htmx_path
 from .challenge import new_challenge
-from .challenge import SAFE_METHODS
 from .client import is_bearer
 from .client import is_cross_site
 from .client import is_htmx
@@ -32,9 +27,12 @@ from .client import is_page
 from .errors import ImpersonationRefused
 from .errors import LedgerUnavailable
 from .errors import Refusal
+from .errors import SessionFull
 from .errors import Unauthenticated
+from .errors import ValueRefused
 from .gate import current_gate
-from .problem import Problem
+from .pages import prompt_page
+from .policy_fields import SAFE_METHODS
 from .problem import problem_of
 from .proofs import FIRST
 from .required import ReverificationRequired
@@ -42,9 +40,12 @@ from .sign_in import ask_to_sign_in
 from .sign_in import sign_in_again
 from .sign_in import sign_in_again_by_htmx
 from .sign_in import tell_of_old_sign_in
+from .suspension import suspend
 from .unmet import challenge_bearer
 from .unmet import challenge_json
 from .unmet import unmet_problem
+from .way_back import home_path
+from .way_back import htmx_path
 
 log = logging.getLogger("flask_stepup")
 
@@ -61,6 +62,7 @@ def register_renderers(app: Flask) -> None:
         Unauthenticated,
         ImpersonationRefused,
         LedgerUnavailable,
+        ValueRefused,
     ):
         if kind not in app.error_handler_spec[None][kind.code]:
             app.register_error_handler(kind, render_refusal)
@@ -86,18 +88,13 @@ def render_refusal(refusal: Refusal) -> Response:
             return _ask(refusal)
         if isinstance(refusal, Unauthenticated):
             return ask_to_sign_in()
+    except SessionFull as full:
+        return problem_answer(problem_of(full))
     except LedgerUnavailable as unavailable:
         refusal = unavailable
     if isinstance(refusal, LedgerUnavailable):
         log.error("a guarded request was answered 503: %s", refusal)
     return problem_answer(problem_of(refusal))
-
-
-def prompt_page(
-    challenge: Challenge, token: str, status: int = 200, problem: Problem | None = None
-) -> Response:
-    """Return the page that asks for a code."""
-    return page("stepup/prompt.html", status, problem, challenge=challenge, token=token)
 
 
 def _ask(required: ReverificationRequired) -> Response:
@@ -129,6 +126,8 @@ def _ask_by_page(required: ReverificationRequired) -> Response:
             )
         )
     challenge = new_challenge(gate, required)
+    if not challenge.repeats_itself:
+        challenge = challenge.keeping(suspend(gate.settings))
     token = challenge.seal(gate, required.subject)
     url = url_for("stepup.prompt", challenge=token)
     if challenge.repeats_itself and len(url) <= LONGEST_URL:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Mapping
+from typing import Any
 
 from flask import current_app
 from flask import request
 from flask import session
+
+from .errors import SessionFull
+
+log = logging.getLogger("flask_stepup")
 
 #: The keys of the session that are ours.
 NONCE_KEY = "_stepup_sid"
 TOKENS_KEY = "_stepup"
 #: Cookie sessions end at some 4,000 bytes, which the app needs for itself.
 MOST_TOKENS = 8
-LONGEST_MARKER = 100
+LONGEST_TOKEN = 150
+#: Bytes; browsers count name, value and attributes, and end at 4,096.
+LONGEST_COOKIE = 4_000
 
 
 def read_nonce() -> str:
@@ -24,10 +32,15 @@ def read_nonce() -> str:
 
 
 def ensure_nonce() -> str:
-    """Return the session's nonce, and make one where there is none."""
+    """Return the session's nonce, and make one where there is none.
+
+    :raises SessionFull: its cookie would be too long.
+    """
     nonce = read_nonce()
     if not nonce:
-        nonce = session[NONCE_KEY] = secrets.token_urlsafe(16)
+        nonce = secrets.token_urlsafe(16)
+        _check_size({NONCE_KEY: nonce})
+        session[NONCE_KEY] = nonce
     return nonce
 
 
@@ -37,29 +50,43 @@ def read_tokens() -> dict[str, str]:
     return dict(tokens) if isinstance(tokens, dict) else {}
 
 
-def write_tokens(tokens: Mapping[str, str]) -> None:
-    """Replace the tokens: a session does not notice when a value in it is mutated."""
-    session[TOKENS_KEY] = dict(tokens)
+def write_tokens(newest_first: Mapping[str, str]) -> None:
+    """Replace the tokens, and leave out the oldest where they are too many or too long.
 
-
-def cookie_size_with_marker(name: str) -> int:
-    """Return how many bytes the session's cookie would have with one more marker.
-
-    :param name: under which the marker would be kept.
-
-    0 where the session is kept on the server. Browsers drop a cookie of more than
-    4,096 bytes without a word, and with it the sign-in.
+    :raises SessionFull: not even the newest has room in the cookie.
     """
-    app = current_app
-    make_serializer = getattr(app.session_interface, "get_signing_serializer", None)
-    serializer = make_serializer and make_serializer(app)
-    if not serializer:
-        return 0
+    tokens = dict(list(newest_first.items())[:MOST_TOKENS])
+    while len(tokens) > 1 and _cookie_size({TOKENS_KEY: tokens}) > LONGEST_COOKIE:
+        tokens.popitem()
+    _check_size({TOKENS_KEY: tokens})
+    # Replaced: a session does not notice when a value in it is mutated.
+    session[TOKENS_KEY] = tokens
+
+
+def check_room(name: str) -> None:
+    """Return if there is room for one more token, at the cost of others if need be.
+
+    :param name: under which it would be kept.
+    :raises SessionFull: there is none.
+    """
     # Random, as signatures are: anything else would compress.
-    marker = secrets.token_urlsafe(LONGEST_MARKER)[:LONGEST_MARKER]
-    grown = {**session, TOKENS_KEY: read_tokens() | {name: marker}}
-    value: str = serializer.dumps(grown)
-    return len(app.session_interface.get_cookie_name(app)) + 1 + len(value)
+    token = secrets.token_urlsafe(LONGEST_TOKEN)[:LONGEST_TOKEN]
+    _check_size({TOKENS_KEY: {name: token}})
+
+
+def renew_id() -> None:
+    """Have the session go on under a new id, where its interface can do that.
+
+    Whoever knew the old one does not get what was proved since (ASVS 7.2.4).
+    """
+    regenerate = getattr(current_app.session_interface, "regenerate", None)
+    if regenerate is None:
+        return
+    try:
+        regenerate(session._get_current_object())  # type: ignore[attr-defined]
+    except Exception as error:
+        # The code is spent by now: to fail would have the person enter another one.
+        log.error("the session's id could not be renewed: %s", type(error).__name__)
 
 
 def nonce_as_sent() -> str:
@@ -81,3 +108,30 @@ def drop() -> str:
         if key in session:
             del session[key]
     return nonce
+
+
+def _check_size(more: Mapping[str, Any]) -> None:
+    size = _cookie_size(more)
+    if size > LONGEST_COOKIE:
+        log.error(
+            "the session cookie has no room for what step-up keeps in it: it would "
+            "have %d bytes, and browsers drop more than 4,096; keep less in the "
+            "session, or use one that is kept on the server",
+            size,
+        )
+        raise SessionFull("no room in the session cookie")
+
+
+def _cookie_size(more: Mapping[str, Any]) -> int:
+    """Return how many bytes the session's cookie would have with these items.
+
+    0 where the session is kept on the server. Browsers drop a cookie of more than
+    4,096 bytes without a word, and with it the sign-in.
+    """
+    app = current_app
+    make_serializer = getattr(app.session_interface, "get_signing_serializer", None)
+    serializer = make_serializer and make_serializer(app)
+    if not serializer:
+        return 0
+    value: str = serializer.dumps({**session, **more})
+    return len(app.session_interface.get_cookie_name(app)) + 1 + len(value)

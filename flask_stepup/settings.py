@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,68 +19,22 @@ from .demand import preset
 from .errors import ConfigurationError
 from .ledger import Limit
 from .policy import Policy
+from .secret_fields import is_secret_name
+from .secret_fields import SECRET_FIELDS
+from .setting_values import address
+from .setting_values import field_names
+from .setting_values import flag
+from .setting_values import mount_point
+from .setting_values import number
+from .setting_values import origins
+from .setting_values import secret
+from .setting_values import text
 
 PREFIX = "STEPUP_"
-
-#: A scheme and an authority. Extensions of browsers have origins too.
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[!-.0-~]+")
 
 
 def _setting(default: Any, read: Callable[[str, Any], Any], **kwargs: Any) -> Any:
     return field(default=default, metadata={"read": read}, **kwargs)
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name}={value!r} must be text")
-    return value
-
-
-def _secret(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name} must be text, and not empty")
-    return value
-
-
-def _address(name: str, value: Any) -> str:
-    text = _text(name, value)
-    if not re.fullmatch(r"(/(?![/\\])|https?://)[!-~]*", text) or "#" in text:
-        raise ConfigurationError(
-            f"{name}={value!r} must be a path such as '/login', or an http(s) URL, "
-            "without a fragment"
-        )
-    return text
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{name}={value!r} must be True or False")
-    return value
-
-
-def _origins(name: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):  # as it comes from the environment
-        value = re.split(r"[\s,]+", value.strip())
-    origins = value if isinstance(value, list | tuple | set | frozenset) else [None]
-    if not all(isinstance(item, str) and _ORIGIN.fullmatch(item) for item in origins):
-        raise ConfigurationError(
-            f"{name}={value!r} must be a list of origins, with no slash at their end, "
-            "such as ['https://app.example.com']"
-        )
-    return tuple(origins)
-
-
-def _number(least: float, most: float, unit: type) -> Callable[[str, Any], Any]:
-    def read(name: str, value: Any) -> Any:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not least <= value <= most or unit(value) != value:
-            raise ConfigurationError(
-                f"{name}={value!r} must be {'whole ' if unit is int else ''}seconds "
-                f"between {least:g} and {most:g}"
-            )
-        return unit(value)
-
-    return read
 
 
 def _preset(name: str, value: Any) -> Policy:
@@ -93,16 +46,9 @@ def _preset(name: str, value: Any) -> Policy:
 
 def _limits(name: str, value: Any) -> tuple[Limit, ...]:
     try:
-        return Limit.parse(_text(name, value))
+        return Limit.parse(text(name, value))
     except ConfigurationError as error:
         raise ConfigurationError(f"{name}: {error}") from None
-
-
-def _prefix(name: str, value: Any) -> str:
-    text = _text(name, value)
-    if not re.fullmatch(r"(/[A-Za-z0-9_~-]+)+", text):
-        raise ConfigurationError(f"{name}={value!r} must look like '/stepup'")
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +56,25 @@ class Settings:
     """One field per key; see the table in the README."""
 
     preset: Policy = _setting("strict", _preset)
-    clerk_secret_key: str | None = _setting(None, _secret, repr=False)
-    clerk_api_url: str = _setting(API_URL, _text)
-    clerk_timeout: float = _setting(5.0, _number(0.05, 60, float))
-    clerk_jwt_key: str | None = _setting(None, _secret, repr=False)
-    clerk_authorized_parties: tuple[str, ...] = _setting((), _origins)
-    factor_downgrade: bool = _setting(False, _flag)
-    storage_uri: str = _setting("sqlite:///stepup.db", _secret, repr=False)
-    storage_timeout: float = _setting(1.0, _number(0.05, 60, float))
+    clerk_secret_key: str | None = _setting(None, secret, repr=False)
+    clerk_api_url: str = _setting(API_URL, text)
+    clerk_timeout: float = _setting(5.0, number(0.05, 60, float))
+    clerk_jwt_key: str | None = _setting(None, secret, repr=False)
+    clerk_authorized_parties: tuple[str, ...] = _setting((), origins)
+    factor_downgrade: bool = _setting(False, flag)
+    storage_uri: str = _setting("sqlite:///stepup.db", secret, repr=False)
+    storage_timeout: float = _setting(1.0, number(0.05, 60, float))
     attempt_limit: tuple[Limit, ...] = _setting(
         "5 per 5 minutes; 100 per 30 days", _limits
     )
-    clock_leeway: int = _setting(10, _number(0, 300, int))
-    challenge_max_age: int = _setting(900, _number(30, 86_400, int))
-    url_prefix: str = _setting("/stepup", _prefix)
-    login_url: str | None = _setting(None, _address)
-    enroll_url: str | None = _setting(None, _address)
-    allow_impersonation: bool = _setting(False, _flag)
+    clock_leeway: int = _setting(10, number(0, 300, int))
+    challenge_max_age: int = _setting(900, number(30, 86_400, int))
+    resume_max_bytes: int = _setting(65_536, number(0, 1_048_576, int, "bytes"))
+    secret_fields: tuple[str, ...] = _setting(SECRET_FIELDS, field_names)
+    url_prefix: str = _setting("/stepup", mount_point)
+    login_url: str | None = _setting(None, address)
+    enroll_url: str | None = _setting(None, address)
+    allow_impersonation: bool = _setting(False, flag)
 
     @classmethod
     def read(cls, app: Flask) -> Settings:
@@ -144,6 +92,10 @@ class Settings:
             read = setting.metadata["read"]
             values[setting.name] = None if value is None else read(name, value)
         return cls(**values)
+
+    def is_secret(self, field_name: str) -> bool:
+        """Whether the value of a form field is never shown or carried."""
+        return is_secret_name(self.secret_fields, field_name)
 
     def backend_api(self) -> ClerkBackendAPI | None:
         """Return Clerk's backend API, where there is a key for it.

@@ -18,17 +18,17 @@ from .answer import leading_htmx
 from .answer import problem_answer
 from .answer import problem_json
 from .answer import redirect
-from .challenge import current_path
-from .challenge import htmx_path
-from .challenge import referring_path
-from .challenge import SAFE_METHODS
 from .client import is_htmx
 from .client import is_page
 from .errors import Unauthenticated
 from .gate import current_gate
+from .policy_fields import SAFE_METHODS
 from .problem import problem_of
 from .required import ReverificationRequired
 from .unmet import unmet_problem
+from .way_back import current_path
+from .way_back import htmx_path
+from .way_back import referring_path
 
 log = logging.getLogger("flask_stepup")
 
@@ -42,7 +42,11 @@ def ask_to_sign_in() -> Response:
     if is_page() and gate.settings.login_url:
         return redirect(_sign_in_url(_page_to_return_to()))
     # Flask-Login is asked only where nobody else tells who is signed in.
-    if is_page() and hasattr(current_app, "login_manager") and not gate.find_loader():
+    if (
+        is_page()
+        and hasattr(current_app, "login_manager")
+        and not gate.admission.find_loader()
+    ):
         return _flask_logins_own_answer()
     return problem_answer(problem)
 

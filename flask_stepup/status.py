@@ -15,7 +15,7 @@ from .errors import ImpersonationRefused
 from .errors import Refusal
 from .gate import current_gate
 from .gate import Gate
-from .policy import is_scope
+from .policy_fields import is_scope
 from .problem import problem_of
 from .proofs import NOTHING_PROVED
 

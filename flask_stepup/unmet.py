@@ -23,7 +23,7 @@ _NAMES = {(p.level, p.max_age): name for name, p in PRESETS.items()}
 def unmet_problem(required: ReverificationRequired) -> Problem:
     """Return an unmet policy as a problem, without a challenge."""
     policy = required.policy
-    facts: dict[str, Any] = {"cause": required.cause, "policy": _as_json(policy)}
+    facts: dict[str, Any] = {"cause": required.cause, "policy": _as_json(required)}
     if policy.is_claimable:
         facts["clerk_error"] = _clerk_error(policy)
     needs_sign_in = required.shortfall.factor == FIRST
@@ -88,10 +88,16 @@ def _clerk_error(policy: Policy) -> dict[str, Any]:
     }
 
 
-def _as_json(policy: Policy) -> dict[str, Any]:
+def _as_json(required: ReverificationRequired) -> dict[str, Any]:
+    policy, action = required.policy, required.action
     facts: dict[str, Any] = {
         "level": policy.level,
         "max_age": policy.max_age,
         "scope": policy.scope,
     }
-    return facts | {"reason": policy.reason} if policy.reason else facts
+    more = {
+        "once": action is not None,
+        "bind": action.values if action else None,
+        "reason": policy.reason,
+    }
+    return facts | {name: fact for name, fact in more.items() if fact}

@@ -14,17 +14,20 @@ PACKAGE = Path(flask_stepup.__file__).parent
 #: From the ground up. A part imports from layers below its own, and a folder is one
 #: part: what is in it may import what is in it, without a cycle.
 LAYERS = [
-    ["errors", "signals", "proofs", "client"],
-    ["policy", "verification", "signing", "session_state"],
+    ["errors", "signals", "proofs", "client", "legible", "secret_fields"],
+    ["policy_fields", "verification", "signing", "session_state", "approvable"],
+    ["policy", "binding", "way_back", "reason", "setting_values"],
     ["demand", "ledger", "clerk", "subject", "problem", "bearer"],
-    ["settings", "marker", "verifiers", "answer", "session_token"],
-    ["elevation", "assessment", "clerk_session", "required"],
+    ["settings", "marker", "verifiers", "answer", "session_token", "action"],
+    ["keeping", "assessment", "clerk_session", "required", "admission", "suspension"],
+    ["elevation", "approvals"],
     ["gate", "loaders"],
-    ["attempt", "challenge", "companions", "status"],
-    ["unmet"],
+    ["attempt", "challenge", "companions", "arrival", "status"],
+    ["unmet", "pages"],
     ["sign_in"],
     ["refusal"],
-    ["guard", "prompt"],
+    ["guard", "verify"],
+    ["prompt"],
     ["sandbox"],
     ["cli", "extension"],
     ["__init__"],
@@ -46,7 +49,10 @@ IMPORTERS = {
 OUR_GROUND = {"flask", "werkzeug", "flask_stepup", "_typeshed"}
 OPTIONAL = {"flask_login", "pyotp", "segno", "jwt", "cryptography", "redis"}
 WITHOUT_FLASK = {
+    "approvable",
+    "legible",
     "proofs",
+    "policy_fields",
     "policy",
     "demand",
     "signing",

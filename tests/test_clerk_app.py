@@ -294,7 +294,7 @@ def test_a_loader_of_ones_own_goes_before_clerk(
     """Whenever it is registered."""
     app = clerk_app(sandbox, tmp_path, STEPUP_CLERK_JWT_KEY=sandbox.jwt_key)
     gate = app.extensions["stepup"]
-    assert gate.find_loader() is not None
+    assert gate.admission.find_loader() is not None
     other = Flask("other", instance_path=str(tmp_path))
     other.config.update(app.config)
     stepup = StepUp(other)
@@ -310,10 +310,10 @@ def test_flask_login_is_asked_where_clerk_only_checks_codes(
 ) -> None:
     """A secret key alone does not say that people sign in there."""
     app = clerk_app(sandbox, tmp_path)
-    assert app.extensions["stepup"].find_loader() is not None
+    assert app.extensions["stepup"].admission.find_loader() is not None
     LoginManager(app)
 
-    assert app.extensions["stepup"].find_loader() is None
+    assert app.extensions["stepup"].admission.find_loader() is None
 
 
 @pytest.mark.parametrize(

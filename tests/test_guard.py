@@ -21,6 +21,7 @@ from flask.views import View
 from people import Codes
 from people import PAGE
 from people import Person
+from people import Prompt
 from werkzeug.exceptions import Forbidden
 from werkzeug.exceptions import HTTPException
 
@@ -561,12 +562,13 @@ def test_without_fetch_metadata_the_origin_decides(alice: Person, origin: str) -
 
 
 def test_a_post_gets_the_prompt_in_place_and_is_told_the_truth(alice: Person) -> None:
-    """403 with the prompt; it says that the form will have to be sent again."""
+    """403 with the prompt; it says what becomes of the form."""
     referrer = {"Referer": "http://localhost/form?step=2#x"}
     response = alice.open("/vault", "POST", headers=referrer, data={"a": "1"})
 
     assert response.status_code == 403
-    assert "What you sent is not kept" in response.text
+    assert "Nothing has been done yet." in Prompt(response).says
+    assert "is kept" in Prompt(response).says
     assert '<a href="/form?step=2">Cancel</a>' in response.text
 
 
@@ -577,7 +579,7 @@ def test_a_long_address_gets_the_prompt_in_place(alice: Person) -> None:
 
     assert response.status_code == 403
     assert 'name="challenge"' in response.text
-    assert "What you sent is not kept" not in response.text
+    assert "Nothing has been done yet" not in response.text
 
 
 def test_a_policy_for_the_first_factor_leads_to_the_sign_in(make_app: MakeApp) -> None:

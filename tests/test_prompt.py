@@ -41,16 +41,22 @@ def test_the_page_carries_the_headers_that_protect_it(alice: Person) -> None:
 
 
 def test_the_page_has_no_inline_script_or_style(alice: Person) -> None:
-    """It works under ``default-src 'self'``; its one resource is our style sheet."""
+    """It works under ``default-src 'self'``: style sheet and script are files."""
     page = alice.prompted()
 
-    assert not re.search(r"<script|<style|style=|\son\w+=|javascript:", page.text)
+    assert not re.search(r"<style|style=|\son\w+=|javascript:", page.text)
+    assert re.findall(r"<script[^>]*>[^<]*", page.text) == [
+        '<script src="/stepup/static/stepup.js" defer>'
+    ]
     assert re.findall(r'(?:src|href)="([^"#]+)"', page.text) == [
         "/stepup/static/stepup.css",
+        "/stepup/static/stepup.js",
         "/",
     ]
     with alice.open("/stepup/static/stepup.css") as style_sheet:
         assert style_sheet.mimetype == "text/css"
+    with alice.open("/stepup/static/stepup.js") as script:
+        assert script.mimetype == "text/javascript"
 
 
 def test_the_prompt_names_what_is_about_to_happen(make_app: MakeApp) -> None:

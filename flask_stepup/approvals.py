@@ -1,0 +1,166 @@
+"""Approvals: which serve what is about to be done, and that each does so once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection
+
+from flask import request
+
+from .action import Action
+from .action import current_action
+from .assessment import assess
+from .assessment import Assessment
+from .binding import Binding
+from .errors import ConfigurationError
+from .errors import LedgerUnavailable
+from .keeping import Keeping
+from .ledger import Ledger
+from .ledger import Standing
+from .marker import Approval
+from .marker import Operation
+from .policy import is_current
+from .policy import Policy
+from .policy import Shortfall
+from .policy import unsafe_only
+from .policy_fields import SAFE_METHODS
+from .proofs import SECOND
+from .settings import Settings
+from .signing import Signer
+from .subject import Subject
+
+log = logging.getLogger("flask_stepup")
+
+#: In the environ, since that ends with the request: what this run has spent.
+_SPENT = "flask_stepup.spent"
+
+
+class Approvals:
+    """The approvals of the current request's session."""
+
+    def __init__(
+        self, keeping: Keeping, ledger: Ledger, signer: Signer, settings: Settings
+    ) -> None:
+        self._signer = signer
+        self._keeping = keeping
+        self._ledger = ledger
+        self._settings = settings
+
+    def spend(
+        self, policy: Policy, subject: Subject, binding: Binding
+    ) -> tuple[Action, Shortfall | None]:
+        """Spend one approval of what is about to be done, for the run that follows.
+
+        :returns: that action, and what is lacking; None where it is approved.
+        :raises ValueRefused: a value to be approved is unclear.
+        :raises LedgerUnavailable: it cannot be known.
+        """
+        if request.method in SAFE_METHODS:
+            raise unsafe_only()
+        action = self._action(policy)
+        # One run is one approval, however often its view asks for it.
+        spent = request.environ.setdefault(_SPENT, set())
+        if (subject.user_id, action.digest) in spent:
+            return action, None
+        shortfall = self._spend(policy, subject, binding, action)
+        if shortfall is None:
+            spent.add((subject.user_id, action.digest))
+        elif spent:
+            raise ConfigurationError(
+                "this run of the view has spent an approval, and now asks for another, "
+                "so that both can never be had: ask for one, with all that it binds"
+            )
+        return action, shortfall
+
+    def is_approved(self, policy: Policy, subject: Subject, binding: Binding) -> bool:
+        """Whether there is an approval of what is about to be done; none is spent.
+
+        :raises Refusal: it cannot be known.
+        """
+        if request.method in SAFE_METHODS:
+            return False
+        action = self._action(policy).digest
+        return self._assess(policy, subject, binding, action).shortfall is None
+
+    def assess(
+        self, policy: Policy, subject: Subject, binding: Binding, operation: Operation
+    ) -> Assessment:
+        """Return whether the approval of just this operation is there, and not spent.
+
+        :raises LedgerUnavailable: it cannot be known.
+        """
+        return self._assess(policy, subject, binding, operation.action, operation.id)
+
+    def void(self, binding: Binding, operation: Operation, standing: Standing) -> None:
+        """Have nobody approve this operation any more; it has to be asked for anew.
+
+        After too many failures nothing goes on from where it was (OWASP, Transaction
+        Authorization, 2.4).
+        """
+        approvals = {operation.id: standing.generation}
+        try:
+            self._ledger.spend(
+                binding.user_id, binding.nonce or "", approvals, binding.session_id
+            )
+        except LedgerUnavailable as error:
+            log.error("an operation could not be voided: %s", error)
+
+    def _action(self, policy: Policy) -> Action:
+        return current_action(policy, self._signer, self._settings.is_secret)
+
+    def _spend(
+        self, policy: Policy, subject: Subject, binding: Binding, action: Action
+    ) -> Shortfall | None:
+        approvals = self._of(binding, action.digest)
+        # To look first and spend afterwards would let parallel requests through: it is
+        # one step of the ledger.
+        spending = self._ledger.spend(
+            binding.user_id,
+            binding.nonce or "",
+            {
+                approval.operation.id: approval.generation
+                for approval in approvals
+                if self._is_current(approval, policy)
+            },
+            binding.session_id,
+        )
+        if spending.approval is not None:
+            return None
+        standing, settings = spending.standing, self._settings
+        lacking = assess(policy, subject, approvals, standing, settings).shortfall
+        # What no approval was spent for does not run, whatever the clock says by now.
+        return lacking or Shortfall(SECOND, "expired")
+
+    def _assess(
+        self,
+        policy: Policy,
+        subject: Subject,
+        binding: Binding,
+        action: str,
+        operation_id: str | None = None,
+    ) -> Assessment:
+        ids = {a.operation.id for a in self._keeping.approvals(binding)}
+        standing = self._ledger.standing(
+            binding.user_id,
+            binding.nonce or "",
+            binding.session_id,
+            ids | ({operation_id} if operation_id else set()),
+        )
+        serving = [
+            approval
+            for approval in self._of(binding, action)
+            if operation_id in (None, approval.operation.id)
+        ]
+        return assess(policy, subject, serving, standing, self._settings)
+
+    def _of(self, binding: Binding, action: str) -> Collection[Approval]:
+        return [
+            approval
+            for approval in self._keeping.approvals(binding)
+            if approval.operation.action == action
+        ]
+
+    def _is_current(self, approval: Approval, policy: Policy) -> bool:
+        age = time.time() - approval.latest
+        return is_current(age, policy.max_age, self._settings.clock_leeway)

@@ -1,0 +1,31 @@
+"""What is done when a request arrives, before anything of the app's looks at it."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask import request
+
+from .gate import current_gate
+from .policy_fields import SAFE_METHODS
+from .suspension import keep_order_of_fields
+
+#: What JSON and base64 make of a byte at most, compression aside.
+_SWELLING = 8
+#: Bytes of a form's other fields, and of a challenge without a form.
+_BESIDE = 32_768
+
+
+def prepare_arrivals(app: Flask) -> None:
+    """Be first to see each request."""
+    app.before_request_funcs.setdefault(None, []).insert(0, _prepare)
+
+
+def _prepare() -> None:
+    if request.method in SAFE_METHODS:
+        return
+    keep_order_of_fields()
+    if request.endpoint == "stepup.verify":
+        # The app's own limits are for its own forms; ours may have one of them within,
+        # and are never larger than such.
+        limit = current_gate().settings.resume_max_bytes * _SWELLING + _BESIDE
+        request.max_content_length = request.max_form_memory_size = limit

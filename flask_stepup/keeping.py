@@ -1,0 +1,166 @@
+"""Where markers are kept: in the session, or by a client that has none."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from functools import partial
+from typing import TypeVar
+
+from . import session_state
+from .bearer import sent_markers
+from .binding import Binding
+from .errors import InvalidToken
+from .ledger import Standing
+from .marker import Approval
+from .marker import Marker
+from .marker import open_approval
+from .marker import open_marker
+from .marker import Operation
+from .signing import Signer
+
+log = logging.getLogger("flask_stepup")
+
+M = TypeVar("M", bound=Marker)
+
+#: Signature checks remembered per app; each is a few hundred bytes.
+REMEMBERED_MARKERS = 1_024
+#: Begins the names of approvals in the session, as no scope can.
+_APPROVAL = "\t"
+
+
+class Keeping:
+    """The markers that this app made for its ledger.
+
+    :param ledger_id: of its ledger.
+    :param leeway: seconds that hosts' clocks may disagree.
+    """
+
+    def __init__(self, signer: Signer, ledger_id: str, leeway: float) -> None:
+        self._signer = signer
+        self._ledger_id = ledger_id
+        self._leeway = leeway
+        # By token *and* all that it is bound to: what is remembered is for the same
+        # person and session only. Keys do not change while the app runs, and times
+        # and revocation are looked at each time.
+        self._open_marker = lru_cache(REMEMBERED_MARKERS)(partial(open_marker, signer))
+        self._open_approval = lru_cache(REMEMBERED_MARKERS)(
+            partial(open_approval, signer)
+        )
+        self._told_of_other_ledger = False
+
+    def marker(self, binding: Binding, scope: str) -> Marker | None:
+        """Return what was proved last in this scope, however old or revoked it is."""
+        found = [
+            marker
+            for token in _tokens(binding, scope)
+            if (marker := self._opened(self._open_marker, token, binding, scope))
+        ]
+        return max(found, key=lambda marker: marker.latest, default=None)
+
+    def approvals(self, binding: Binding) -> list[Approval]:
+        """Return all approvals, however old, revoked or spent they are."""
+        return [
+            approval
+            for token in _tokens(binding)
+            if (approval := self._opened(self._open_approval, token, binding))
+        ]
+
+    def keep(
+        self, binding: Binding, name: str, marker: Marker, standing: Standing
+    ) -> str | None:
+        """Put a marker into the session, where others stay as long as there is room.
+
+        :param name: its scope, or :func:`name_of_approval`.
+        :param standing: of this person and session: what is revoked or spent leaves.
+        :returns: its token, for a client that has to keep it itself; None for one that
+            names no session to bind it to.
+        :raises SessionFull: there is no room for it.
+        """
+        if binding.nonce is None:
+            token = marker.seal(self._signer, binding, name)
+            return token if binding.can_be_kept else None
+        others = {
+            other: kept
+            for other in session_state.read_tokens()
+            if other != name and (kept := self._in_session(binding, other))
+        }
+        newest_first = {name: marker} | {
+            other: kept
+            for other, kept in sorted(others.items(), key=lambda item: -item[1].latest)
+            if _can_serve(kept, standing)
+        }
+        session_state.write_tokens(
+            {n: m.seal(self._signer, binding, n) for n, m in newest_first.items()}
+        )
+        session_state.renew_id()
+        return None
+
+    def is_ours(self, ledger_id: str) -> bool:
+        """Whether a token was made with our ledger; if not, a developer is told.
+
+        It is told once per app and process: requests that hit another worker come by
+        the hundred.
+        """
+        if ledger_id != self._ledger_id and not self._told_of_other_ledger:
+            self._told_of_other_ledger = True
+            log.error(
+                "a token was made with another ledger, so people are asked for codes "
+                "again and again: point STEPUP_STORAGE_URI of all workers at the same "
+                "one (memory:// is private to each process)"
+            )
+        return ledger_id == self._ledger_id
+
+    def _in_session(self, binding: Binding, name: str) -> Marker | None:
+        token = session_state.read_tokens()[name]
+        if name.startswith(_APPROVAL):
+            return self._opened(self._open_approval, token, binding)
+        return self._opened(self._open_marker, token, binding, name)
+
+    def _opened(
+        self, opener: Callable[..., M], token: object, *bound_to: Binding | str
+    ) -> M | None:
+        """The marker in a token; None where it is not ours, or proves nothing."""
+        if not isinstance(token, str):
+            return None
+        try:
+            marker = opener(token, *bound_to)
+        except InvalidToken:
+            return None
+        is_ours = self.is_ours(marker.ledger_id) and not self._is_ahead(marker)
+        return marker if is_ours else None
+
+    def _is_ahead(self, marker: Marker) -> bool:
+        """Whether a clock that is wrong made it: it proves nothing, not even that."""
+        ahead = marker.latest - time.time()
+        if ahead > self._leeway:
+            log.error(
+                "a marker was refused that lies %d s in the future: set your hosts' "
+                "clocks",
+                ahead,
+            )
+        return ahead > self._leeway
+
+
+def name_of_approval(operation: Operation) -> str:
+    """Return the name of an approval in the session, which no scope can have."""
+    return _APPROVAL + operation.id
+
+
+def _can_serve(marker: Marker, standing: Standing) -> bool:
+    if isinstance(marker, Approval) and marker.operation.id in standing.spent:
+        return False
+    return marker.generation == standing.generation
+
+
+def _tokens(binding: Binding, scope: str | None = None) -> list[str]:
+    """The tokens that may be of a scope; with None those that may be approvals."""
+    # Who has no nonce is not a browser: whatever its session holds is not looked at.
+    if binding.nonce is None:
+        return sent_markers()
+    tokens = session_state.read_tokens()
+    if scope is not None:
+        return [tokens[scope]] if scope in tokens else []
+    return [token for name, token in tokens.items() if name.startswith(_APPROVAL)]

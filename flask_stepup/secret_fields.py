@@ -1,0 +1,66 @@
+"""Which form fields hold secrets, as far as their names tell."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+#: The default of ``STEPUP_SECRET_FIELDS``; ``*`` stands for any text. A word that is
+#: part of harmless ones (``spin``, ``compass``, ``secretary``) has to stand alone, and
+#: no pattern fits the tokens by which apps tell their own forms (``csrf_token``,
+#: ``authenticity_token``): those have to come back with the form.
+SECRET_FIELDS = (
+    # Passwords, under the names of Django, Rails, WordPress, WTForms and autocomplete.
+    *("*password*", "*passwd*", "*passphrase*", "*passcode*", "*pwd*"),
+    *("pass", "pass1", "pass2", "*_pass", "*-pass", "*[pass]", "*.pass", "confirm"),
+    # PINs. What is called "pincode" is a postal code in India.
+    *("pin", "pin1", "pin2", "*_pin", "*-pin", "*[pin]", "*.pin"),
+    *("pin_code", "pin-code", "pin_confirm*", "cardpin", "newpin", "oldpin"),
+    # Payment cards.
+    *("*cvv*", "*cvc*", "csc", "*_csc", "*-csc", "*[csc]"),
+    *("*security_code*", "*security-code*", "*securitycode*"),
+    *("*card_num*", "*card-num*", "*cardnum*", "*card[num*", "*card.num*"),
+    *("*card_no", "*card-no", "*cardno", "creditcard", "credit_card", "credit-card"),
+    *("*cc_num*", "*cc-num*", "*ccnum*", "*cc[num*", "ccno", "cc_no", "cc-no"),
+    # Keys and tokens of programs.
+    *("secret", "*_secret", "*-secret", "*[secret]", "*.secret", "*clientsecret"),
+    *("*secret_key*", "*secret-key*", "*secretkey*", "*private_key*", "*private-key*"),
+    *("*privatekey*", "*api_key*", "*api-key*", "*apikey*", "*access_key*"),
+    *("*access-key*", "*accesskey*", "*api_token*", "*api-token*", "*apitoken*"),
+    *("*access_token*", "*access-token*", "*accesstoken*"),
+    *("*refresh_token*", "*refresh-token*", "*refreshtoken*"),
+    # Codes that prove who somebody is.
+    *("*totp*", "otp", "*_otp", "*-otp", "*[otp]", "*.otp", "otp1", "otp2"),
+    *("*otp_code*", "*otp-code*", "*otpcode*", "*otp_token*", "*otp-token*"),
+    *("*otp_attempt*", "*one_time_code*", "*one-time-code*", "*onetimecode*"),
+    *("*mfa_code*", "*mfa-code*", "*mfacode*", "*mfa_token*", "*2fa_code*"),
+    *("*2fa-code*", "*2fa_token*", "*two_factor_code*", "*two-factor-code*"),
+    *("*backup_code*", "*backup-code*", "*recovery_code*", "*recovery-code*"),
+    *("*verification_code*", "*verification-code*", "*verificationcode*"),
+    *("*security_answer*", "*security-answer*", "*secret_answer*", "*secret-answer*"),
+    *("*seed_phrase*", "*recovery_phrase*", "*mnemonic*"),
+)
+
+
+def is_secret_name(patterns: tuple[str, ...], name: str) -> bool:
+    """Whether a name fits a pattern, in upper or lower case (of ASCII letters)."""
+    return any(pattern.fullmatch(name) for pattern in _compiled(patterns))
+
+
+@lru_cache
+def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    flags = re.ASCII | re.IGNORECASE | re.DOTALL
+    return tuple(re.compile(_expression(pattern), flags) for pattern in patterns)
+
+
+def _expression(pattern: str) -> str:
+    """Return a regular expression that takes no more steps than a name is long.
+
+    What is found between two wildcards is not sought again (``(?>…)``): were the rest
+    not to fit there, it would not fit further on either.
+    """
+    first, *between = map(re.escape, pattern.split("*"))
+    if not between:
+        return first
+    last = between.pop()
+    return first + "".join(f"(?>.*?{part})" for part in between) + ".*" + last

@@ -1,0 +1,152 @@
+"""The endpoint that takes a code, and sends the person on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
+from flask import Response
+
+from .answer import json_answer
+from .answer import problem_answer
+from .answer import problem_json
+from .answer import redirect
+from .assessment import Assessment
+from .attempt import Attempt
+from .attempt import Success
+from .challenge import assess_challenge
+from .challenge import Challenge
+from .challenge import check_age
+from .challenge import kept_open
+from .challenge import open_challenge
+from .client import is_bearer
+from .client import is_htmx
+from .client import is_page
+from .errors import InvalidToken
+from .errors import LedgerUnavailable
+from .errors import OperationSpent
+from .errors import Refusal
+from .errors import Rejection
+from .errors import StepUpError
+from .errors import TokenExpired
+from .errors import Unauthenticated
+from .errors import VerifierError
+from .gate import current_gate
+from .gate import Gate
+from .pages import prompt_page
+from .pages import resume_page
+from .policy import Policy
+from .problem import problem_of
+from .proofs import Proofs
+from .refusal import answer_refusal
+from .subject import Subject
+
+
+def verify() -> Response:
+    """Try a code, and on success send the person on."""
+    gate = current_gate()
+    token, typed = _submitted()
+    try:
+        subject, challenge = _answering(gate, token)
+        return _answered(gate, subject, challenge, token, typed)
+    except (InvalidToken, Refusal) as error:
+        if _wants_json():
+            return problem_json(problem_of(error))
+        if isinstance(error, Refusal):
+            return answer_refusal(error)
+        return problem_answer(problem_of(error))
+
+
+def _answered(
+    gate: Gate, subject: Subject, challenge: Challenge, token: str, typed: str
+) -> Response:
+    success = None
+    try:
+        assessment = assess_challenge(gate, subject, challenge)
+    except OperationSpent as error:
+        if _wants_json() or not challenge.form:
+            raise
+        # The form can be sent once more, for which a new code will be asked.
+        return resume_page(challenge, at_once=False, problem=problem_of(error))
+    if assessment.shortfall:
+        policy, standing = challenge.policy, assessment.standing
+        try:
+            check_age(gate, challenge)
+            attempt = Attempt(gate, subject, policy, standing, challenge.operation)
+            success = attempt.run(typed)
+        except (LedgerUnavailable, Rejection, TokenExpired, VerifierError) as error:
+            return _ask_again(error, *kept_open(gate, subject, challenge, token))
+    if _wants_json():
+        return json_answer(_told(challenge.policy, assessment, success))
+    if challenge.form:
+        return resume_page(challenge, at_once=success is not None)
+    return redirect(challenge.way_back)
+
+
+def _answering(gate: Gate, token: str) -> tuple[Subject, Challenge]:
+    """Return who answers which challenge.
+
+    A session token of Clerk's lives for a minute, and the prompt does not renew it.
+    What an expired one says of a person is believed here alone, where the challenge
+    says the same and a code is asked for.
+
+    :raises Refusal: nobody does.
+    :raises InvalidToken: somebody does, and it is another's.
+    """
+    try:
+        subject = gate.subject()
+    except Unauthenticated as nobody:
+        subject = gate.expired_subject(gate.settings.challenge_max_age)
+        try:
+            return subject, open_challenge(gate, subject, token)
+        except InvalidToken:
+            raise nobody from None
+    return subject, open_challenge(gate, subject, token)
+
+
+def _ask_again(error: StepUpError, challenge: Challenge, token: str) -> Response:
+    problem = problem_of(error, current_gate().settings.enroll_url)
+    if not _wants_json():
+        return prompt_page(challenge, token, problem=problem)
+    if isinstance(error, TokenExpired):
+        problem = problem.plus(challenge=token)
+    return problem_json(problem)
+
+
+def _told(
+    policy: Policy, assessment: Assessment, success: Success | None
+) -> dict[str, Any]:
+    """What a program gets for a right code, and where none was needed."""
+    now, proofs = time.time(), assessment.proofs
+    told: dict[str, Any] = {"verified": True, "code_type": None}
+    if success:
+        told["code_type"] = success.code_type
+        # In whole seconds, as markers have it.
+        proofs = proofs.or_fresher(Proofs(second=int(now)))
+    told["expires_in"] = policy.expires_in(proofs, now)
+    if success and success.marker:
+        told["marker"] = success.marker
+    return told
+
+
+def _submitted() -> tuple[str, str]:
+    """Challenge and code, empty where they are missing or no text."""
+    source: Any = request.form
+    if request.is_json:
+        try:
+            source = request.get_json(silent=True)
+        except RecursionError:
+            source = None
+    if not isinstance(source, Mapping):
+        return "", ""
+    challenge, code = source.get("challenge"), source.get("code")
+    return (
+        challenge if isinstance(challenge, str) else "",
+        code if isinstance(code, str) else "",
+    )
+
+
+def _wants_json() -> bool:
+    return request.is_json or is_htmx() or is_bearer() or not is_page()
