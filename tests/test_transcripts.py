@@ -27,6 +27,7 @@ APP = ROOT / "tests" / "transcript_app.py"
 SHOWN = ("content-type", "hx-redirect", "retry-after", "www-authenticate")
 VERIFY = """curl -i $API/stepup/ -b cookies -c cookies \\
     --json '{"challenge": "'$CHALLENGE'", "code": "'$CODE'"}'"""
+PAYOUT = '{"to": "bob", "amount": 25}'
 BEARER = '-H "Authorization: Bearer $TOKEN"'
 #: By the name of the transcript, in the order of the page: what is typed, and members
 #: of the answer that the shell keeps for later.
@@ -42,6 +43,17 @@ STEPS: dict[str, list[tuple[str, dict[str, str]]]] = {
         ("curl $API/account-numbers -b cookies", {}),
         ("curl $API/stepup/status -b cookies", {}),
         ('curl "$API/stepup/status?scope=payments" -b cookies', {}),
+    ],
+    "approval": [
+        (
+            f"curl -i $API/payouts -b cookies -c cookies --json '{PAYOUT}'",
+            {"challenge": "CHALLENGE"},
+        ),
+    ],
+    "approval-verify": [
+        (VERIFY.replace("$CODE", "$OTHER_BACKUP_CODE"), {}),
+        (f"curl -i $API/payouts -b cookies -c cookies --json '{PAYOUT}'", {}),
+        (f"curl $API/payouts -b cookies -c cookies --json '{PAYOUT}'", {}),
     ],
     "clerk": [
         (
@@ -105,6 +117,7 @@ def shell_of(sandbox: Sandbox, url: str, folder: Path) -> dict[str, str]:
         "API": url,
         "CODE": alice.current_code(),
         "BACKUP_CODE": alice.backup_codes[0],
+        "OTHER_BACKUP_CODE": alice.backup_codes[1],
         "TOKEN": stale,
         "FRESH": sandbox.session_token(alice.user_id, factor_ages=(0, 0)),
     }

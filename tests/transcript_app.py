@@ -1,4 +1,5 @@
 from flask import Flask
+from flask import request
 
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
@@ -18,3 +19,9 @@ def account_numbers():
 @require_reverification(max_age=300, scope="payments", reason="Send money")
 def transfer():
     return {"sent": True}
+
+
+@app.post("/payouts")
+@require_reverification(bind=("to", "amount"), reason="Pay out")
+def pay_out():
+    return {"paid": request.json["amount"]}
