@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from collections.abc import Mapping
 from datetime import date
-from datetime import datetime
 from datetime import time
 from datetime import timedelta
 from decimal import Decimal
@@ -26,14 +25,15 @@ LONGEST_VALUE = 500
 DEEPEST_VALUE = 16
 #: Enough bits for an int of so many digits; Python writes out no endless ones.
 _LONGEST_INT = LONGEST_VALUE * 4
-#: A datetime is a date too, and a bool an int: the first that fits counts.
+#: The first that fits counts, since a bool is an int too. A datetime is a date, and
+#: its text says that it is more.
 _KINDS: dict[type, Callable[[Any], Any]] = {
     type(None): lambda _: None,
     str: str,
     bool: bool,
     int: int,
     float: float,
-    **dict.fromkeys((Decimal, UUID, datetime, date, time, timedelta), str),
+    **dict.fromkeys((Decimal, UUID, date, time, timedelta), str),
 }
 
 
@@ -96,13 +96,13 @@ class _Reader:
             return self._mapping(value, depth + 1)
         if isinstance(value, list | tuple):
             items = [self._item(item, depth + 1) for item in value]
-            return Reading(["list", [i.typed for i in items]], [i.plain for i in items])
+            return Reading([i.typed for i in items], [i.plain for i in items])
         return self._single(value)
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> Reading:
         items = {self._key(key): self._item(value[key], depth) for key in value}
         return Reading(
-            ["dict", {key: item.typed for key, item in items.items()}],
+            {key: item.typed for key, item in items.items()},
             {key: item.plain for key, item in items.items()},
         )
 

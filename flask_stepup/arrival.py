@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Flask
 from flask import request
 
+from .field_order import keep_order_of_fields
 from .gate import current_gate
 from .policy_fields import SAFE_METHODS
-from .suspension import keep_order_of_fields
 
 #: What JSON and base64 make of a byte at most, compression aside.
 _SWELLING = 8

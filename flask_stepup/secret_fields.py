@@ -12,7 +12,7 @@ from functools import lru_cache
 SECRET_FIELDS = (
     # Passwords, under the names of Django, Rails, WordPress, WTForms and autocomplete.
     *("*password*", "*passwd*", "*passphrase*", "*passcode*", "*pwd*"),
-    *("pass", "pass1", "pass2", "*_pass", "*-pass", "*[pass]", "*.pass", "confirm"),
+    *("pass", "pass1", "pass2", "*_pass", "*-pass", "*[pass]", "*.pass"),
     # PINs. What is called "pincode" is a postal code in India.
     *("pin", "pin1", "pin2", "*_pin", "*-pin", "*[pin]", "*.pin"),
     *("pin_code", "pin-code", "pin_confirm*", "cardpin", "newpin", "oldpin"),
@@ -44,13 +44,13 @@ SECRET_FIELDS = (
 
 def is_secret_name(patterns: tuple[str, ...], name: str) -> bool:
     """Whether a name fits a pattern, in upper or lower case (of ASCII letters)."""
-    return any(pattern.fullmatch(name) for pattern in _compiled(patterns))
+    return bool(patterns) and bool(_compiled(patterns).fullmatch(name))
 
 
 @lru_cache
-def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
     flags = re.ASCII | re.IGNORECASE | re.DOTALL
-    return tuple(re.compile(_expression(pattern), flags) for pattern in patterns)
+    return re.compile("|".join(map(_expression, patterns)), flags)
 
 
 def _expression(pattern: str) -> str:

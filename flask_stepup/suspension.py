@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from typing import Literal
 
 from flask import request
 from werkzeug.datastructures import FileStorage
-from werkzeug.datastructures import iter_multi_items
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from .field_order import Fields
+from .field_order import fields_in_order
+from .field_order import is_parsed
+from .field_order import MULTIPART
+from .field_order import URLENCODED
 from .settings import Settings
 
-URLENCODED = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
 #: More hidden inputs would make a page of megabytes.
 MOST_FIELDS = 1_000
+#: Characters of a secret that other fields are searched for.
+SHORTEST_TYPED_TWICE = 4
 #: Bytes around a name and its value, at most: two separators; or a boundary (70 bytes,
 #: RFC 2046, 5.1.1), the headers of a file input left empty, and line ends.
 _AROUND_A_FIELD = {URLENCODED: 2, MULTIPART: 256}
@@ -34,10 +36,6 @@ _CHANGES_IN_PART_NAME = re.compile(r"\\|%22|[\r\n]")
 #: ``files``: a file was chosen; ``charset`` and ``text``: browsers would send something
 #: else than was sent before.
 NotKept = Literal["method", "body", "size", "files", "charset", "text"]
-
-
-Fields = list[tuple[str, str]]
-Files = list[tuple[str, FileStorage]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def suspend(settings: Settings) -> SuspendedForm | NotKept:
     if reason:
         return reason
     try:
-        fields, files = _in_order(enctype)
+        fields, files = fields_in_order(enctype)
     except RequestEntityTooLarge:
         return "size"
     except HTTPException:
@@ -91,7 +89,7 @@ def _kept(
     size = sum(len(text.encode(errors="surrogatepass")) for text in texts)
     if len(fields) + len(files) > MOST_FIELDS or size > settings.resume_max_bytes:
         return "size"
-    carried = [(n, None if v and settings.is_secret(n) else v) for n, v in fields]
+    carried = _without_secrets(fields, settings)
     # A browser puts its own value into a hidden input of this name.
     if any(name.lower() == "_charset_" for name, _ in carried):
         return "charset"
@@ -102,6 +100,24 @@ def _kept(
     if enctype == MULTIPART:
         is_same &= not any(map(_CHANGES_IN_PART_NAME.search, names))
     return SuspendedForm(enctype, carried, files) if is_same else "text"
+
+
+def _without_secrets(
+    fields: Fields, settings: Settings
+) -> list[tuple[str, str | None]]:
+    def is_secret(name: str, value: str) -> bool:
+        return bool(value) and settings.is_secret(name)
+
+    # What is typed twice has any name the second time: "confirm", "repeat", "again".
+    typed_twice = {
+        value
+        for name, value in fields
+        if is_secret(name, value) and len(value) >= SHORTEST_TYPED_TWICE
+    }
+    return [
+        (name, None if value in typed_twice or is_secret(name, value) else value)
+        for name, value in fields
+    ]
 
 
 def _not_worth_parsing(enctype: str, most_bytes: int) -> NotKept | None:
@@ -115,7 +131,7 @@ def _not_worth_parsing(enctype: str, most_bytes: int) -> NotKept | None:
         return "body"
     # At most three bytes of a body make one: "%20".
     longest = 3 * most_bytes + MOST_FIELDS * _AROUND_A_FIELD[enctype]
-    is_too_long = (length or 0) > longest and not _is_parsed()
+    is_too_long = (length or 0) > longest and not is_parsed()
     return "size" if is_too_long else None
 
 
@@ -124,71 +140,3 @@ def _is_chosen(file: FileStorage) -> bool:
     has_content = bool(file.stream.read(1))
     file.stream.seek(0)
     return bool(file.filename) or has_content
-
-
-def _in_order(enctype: str) -> tuple[Fields | None, Files]:
-    """Return the fields and files; no fields where there is a body but nothing in it.
-
-    It is malformed then, or somebody used it up before it was parsed.
-    """
-    if not _is_parsed():
-        keep_order_of_fields()
-    fields, files = _made_of(request.form), _made_of(request.files)
-    # A multipart body that holds nothing has a boundary all the same.
-    is_read = fields is not None and enctype == MULTIPART
-    # Where nobody could remember them, fields are grouped by name: what is made of them
-    # in that order is equal to what the view would have seen.
-    fields = _named(request.form if fields is None else fields)
-    files = _named(request.files if files is None else files)
-    is_read = is_read or bool(fields or files) or not request.content_length
-    return fields if is_read else None, files
-
-
-def _made_of(parameters: Any) -> Any:
-    kind: Any = request.parameter_storage_class
-    return kind.made_of(parameters) if isinstance(kind, _InOrder) else None
-
-
-def _named(parameters: Any) -> list[tuple[str, Any]]:
-    # A part of a multipart body need not have a name.
-    return [(name or "", value) for name, value in iter_multi_items(parameters)]
-
-
-def _is_parsed() -> bool:
-    return "form" in request.__dict__
-
-
-def keep_order_of_fields() -> None:
-    """Have the current request remember its fields in the order in which they come.
-
-    Werkzeug groups them by name, and who reads the form first, as protection against
-    CSRF does, uses the body up. So this has to be called before everything else.
-    """
-    kind: Any = request.parameter_storage_class
-    if request.method == "POST" and not isinstance(kind, _InOrder):
-        stand_in: Any = _InOrder(kind)
-        # A request class of the app's own may not let anybody choose.
-        with suppress(AttributeError):
-            request.parameter_storage_class = stand_in
-
-
-class _InOrder:
-    """Stands in for a request's class of parameters, and remembers what it was given.
-
-    What it makes is of exactly that class: nobody who gets a form can tell.
-    """
-
-    def __init__(self, kind: Any) -> None:
-        self._kind = kind
-        self._made: list[tuple[Any, list[tuple[str, str]]]] = []
-
-    def __call__(self, *args: Any) -> Any:
-        made = self._kind(*args)
-        # Werkzeug passes nothing where a body cannot be parsed.
-        if args and isinstance(args[0], list):
-            self._made.append((made, args[0]))
-        return made
-
-    def made_of(self, parameters: Any) -> list[tuple[str, str]] | None:
-        """Return what these parameters were made of, if they were made here."""
-        return next((pairs for made, pairs in self._made if made is parameters), None)

@@ -14,7 +14,15 @@ PACKAGE = Path(flask_stepup.__file__).parent
 #: From the ground up. A part imports from layers below its own, and a folder is one
 #: part: what is in it may import what is in it, without a cycle.
 LAYERS = [
-    ["errors", "signals", "proofs", "client", "legible", "secret_fields"],
+    [
+        "errors",
+        "signals",
+        "proofs",
+        "client",
+        "legible",
+        "field_order",
+        "secret_fields",
+    ],
     ["policy_fields", "verification", "signing", "session_state", "approvable"],
     ["policy", "binding", "way_back", "reason", "setting_values"],
     ["demand", "ledger", "clerk", "subject", "problem", "bearer"],

@@ -387,7 +387,7 @@ def test_secrets_are_not_carried_and_are_asked_for_again(
     asked = post(alice, data="to=bob&new_password=hunter2&pin=&n=1&PIN=4711")
     page = confirm(alice, asked)
 
-    assert "You will enter again" in Prompt(asked).says
+    assert "You will enter these again" in Prompt(asked).says
     assert "new password" in Prompt(asked).says
     for text in (asked.text, page.text, Prompt(asked).challenge):
         assert "hunter2" not in text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import random
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from flask_stepup.clerk import API_URL
 from flask_stepup.demand import PRESETS
 from flask_stepup.errors import ConfigurationError
 from flask_stepup.ledger import Limit
+from flask_stepup.secret_fields import is_secret_name
+from flask_stepup.secret_fields import SECRET_FIELDS
 from flask_stepup.settings import Settings
 from flask_stepup.settings import signing_keys
 from flask_stepup.signing import Signer
@@ -93,6 +97,20 @@ TABLE: dict[str, tuple[Any, dict[Any, Any], tuple[Any, ...]]] = {
         900,
         {30: 30, 86_400: 86_400},
         (*NO_NUMBER, -1, 0, 29, 86_401, 60.5),
+    ),
+    "STEPUP_RESUME_MAX_BYTES": (
+        65_536,
+        {0: 0, 1: 1, 1_048_576: 1_048_576, 5.0: 5},
+        (*NO_NUMBER, -1, 1_048_577, 60.5),
+    ),
+    "STEPUP_SECRET_FIELDS": (
+        SECRET_FIELDS,
+        {
+            (): (),
+            ("pin", "Pin", "*_pin"): ("pin", "Pin", "*_pin"),
+            frozenset({"b", "a"}): ("a", "b"),
+        },
+        (*(5, True, b"pin", {}), "pin", "", ("",), (b"pin",), ("pin", 5), (None,)),
     ),
     "STEPUP_URL_PREFIX": (
         "/stepup",
@@ -294,6 +312,115 @@ def test_a_secret_of_the_wrong_type_is_not_shown(key: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=key) as refusal:
         read(**{key: value})
     assert "s3cret" not in f"{refusal.value} {refusal.value!r}"
+
+
+# --- fields that hold secrets ---
+
+SECRET = """
+    password Password PASSWORD password1 password2 new_password new-password newPassword
+    current-password current_password old_password password_confirmation user[password]
+    user[password_confirmation] form-0-password pwd user_pass pass1 passwd passphrase
+    key_passphrase passcode pin PIN new_pin confirm_pin card-pin user[pin]
+    account.pin pin_code cvv cvc cvv2 cvc2 card_cvc card[cvv] csc cc-csc security_code
+    securityCode card_number cardnumber cardNumber card-number cc_number cc-number
+    ccnumber ccnum card[number] credit_card_number credit_card[number]
+    payment.cardNumber cardno secret client_secret client-secret clientSecret
+    app[secret] secret_key secretAccessKey aws_secret_access_key api_key apiKey api-key
+    x_api_key private_key access_token refresh_token otp OTP otp_code otp_token
+    user[otp_attempt] token-otp_token totp totp_code one-time-code one_time_code
+    mfa_code 2fa_code backup_code recovery-code verification_code security_answer
+    seed_phrase
+""".split()
+HARMLESS = """
+    csrf_token csrfmiddlewaretoken _csrf _csrf_token authenticity_token xsrf_token
+    __RequestVerificationToken token _token state nonce code challenge submit action
+    method name email username user login passenger passengers passport_number bypass
+    compass pass_number spin spinner shipping shipping_pin_location opinion pincode
+    pinned pins mapping secretary secretariat keyboard key monkey turkey api apiary
+    card cardholder card_name card_expiry discard cc cc_email account account_number
+    number iban amount to confirm confirmed confirm_transfer confirmation otp_device total
+    footprint otpusk security verification recovery_email message text q conf\u0131rm
+    p\u0131n cl\u0131ent_secre\u0162 \u017fecret
+""".split()
+
+
+@pytest.mark.parametrize("name", SECRET)
+def test_what_the_world_calls_a_secret_is_one(name: str) -> None:
+    """The default list knows what real forms call their secrets."""
+    assert read().is_secret(name)
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_harmless_field_is_no_secret(name: str) -> None:
+    """Nor is a token that the app needs back, or a word with a secret's name in it."""
+    assert not read().is_secret(name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting", "others"),
+    [
+        ("pin", ["pin", "PIN"], ["", "pins", "spin", "pin ", "pin\n", "p\u0131n"]),
+        ("user[pin]", ["user[pin]", "USER[Pin]"], ["userp", "user[pin]s", "useri"]),
+        ("*", ["", "a", "a\nb"], []),
+        ("*_pin", ["_pin", "a_pin", "a\n_pin", "_pin_pin"], ["pin", "a_pins"]),
+        ("pin*", ["pin", "pins", "pin\n"], ["spin"]),
+        ("a*b*c", ["abc", "aXbXc", "abcbc", "abcc"], ["acb", "abcd", "ac"]),
+        ("a*aba*a", ["aabaa", "aababaa", "aXabaXa"], ["aaba", "abaa", "aba"]),
+        ("*ab*ab", ["abab", "abXab", "ababab"], ["ab", "aab", "abXabX"]),
+        ("**pin", ["pin", "a_pin"], ["pins"]),
+        ("?in", ["?in"], ["pin"]),
+        ("p.n", ["p.n"], ["pin"]),
+        (".*", [".x", "."], ["x"]),
+        ("\u00e4*", ["\u00e4b"], ["\u00c4b"]),
+    ],
+)
+def test_a_pattern_has_one_wildcard(
+    pattern: str, fitting: list[str], others: list[str]
+) -> None:
+    """A star stands for any text, all else for itself; ASCII letters in any case."""
+    settings = read(STEPUP_SECRET_FIELDS=[pattern])
+
+    assert [name for name in fitting if not settings.is_secret(name)] == []
+    assert [name for name in others if settings.is_secret(name)] == []
+
+
+def test_patterns_mean_what_fnmatch_means() -> None:
+    """Random patterns fit the same random names as those of the standard library."""
+    chance = random.Random(5)  # noqa: S311 (no secret)
+    fitted = 0
+    for _ in range(5_000):
+        pattern = "".join(chance.choices("ab*", k=chance.randint(1, 6)))
+        name = "".join(chance.choices("ab", k=chance.randint(0, 8)))
+        fits = fnmatchcase(name, pattern)
+        fitted += fits
+        assert is_secret_name((pattern,), name) == fits, (pattern, name)
+    assert 500 < fitted < 4_500
+
+
+def test_an_empty_list_knows_no_secrets() -> None:
+    """Whoever wants all fields carried can have it."""
+    settings = read(STEPUP_SECRET_FIELDS=())
+    assert not any(map(settings.is_secret, [*SECRET, ""]))
+
+
+def test_a_long_name_takes_no_long_look() -> None:
+    """Each further wildcard adds to the work instead of multiplying it."""
+    settings = read(STEPUP_SECRET_FIELDS=["*card*card*card*card*x", "*a*r*d*c*a*x"])
+    assert not settings.is_secret("card" * 20_000)
+
+
+def test_one_name_in_place_of_a_list_is_told_the_mend() -> None:
+    """Text would be a list of letters: the message shows what to write."""
+    with pytest.raises(ConfigurationError, match=r"must be a list: \['pin'\]"):
+        read(STEPUP_SECRET_FIELDS="pin")
+
+
+def test_sizes_are_told_in_bytes() -> None:
+    """A number that cannot work is told its own unit."""
+    with pytest.raises(ConfigurationError, match="whole bytes between 0 and"):
+        read(STEPUP_RESUME_MAX_BYTES=-1)
+    with pytest.raises(ConfigurationError, match="whole seconds between 0 and 300"):
+        read(STEPUP_CLOCK_LEEWAY=-1)
 
 
 # --- keys ---
