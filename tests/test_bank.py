@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import os
 import re
@@ -40,21 +41,19 @@ from flask_stepup.sandbox import SandboxUser
 BANK = Path(__file__).parent.parent / "examples" / "bank"
 SCRIPT = "examples/bank/app.py"
 
-GUARDED = ("/account-numbers", "/payout-address", "/send-money")
-PAGES = ("/", *GUARDED)
-#: What is only on the pages that a code opens, and the number in full.
-BEHIND = {
-    "/account-numbers": "Your account numbers",
-    "/payout-address": "New address",
-    "/send-money": "Amount in pounds",
+#: Forms, which everybody may look at: a code is asked for when one is sent.
+FORMS = {
+    "/payout-address": {"address": "2 Pier Road"},
+    "/send-money": {"to": "lifeboats", "amount": "5", "reference": "Boat"},
 }
+PAGES = ("/", "/account-numbers", *FORMS)
 NUMBER = re.compile(r"\d{4} \d{4} \d{4}")
 
 
 @pytest.fixture(name="bank", scope="module")
 def _bank() -> Iterator[Any]:
     """The script ``app.py``, which finds its neighbours as any script does."""
-    neighbours = ("accounts", "authenticator", "demo")
+    neighbours = ("accounts", "authenticator", "books", "demo", "history")
     spec = importlib.util.spec_from_file_location("bank_app", BANK / "app.py")
     assert spec
     assert spec.loader
@@ -92,6 +91,8 @@ class Visitor:
 
     def __post_init__(self) -> None:
         self.client = self.app.test_client()
+        #: Right ones, each once, whatever the time is.
+        self.codes = iter(self.user.backup_codes)
 
     def open(self, path: str, method: str = "GET", **kwargs: Any) -> TestResponse:
         return self.client.open(path, method=method, headers=PAGE, **kwargs)
@@ -108,8 +109,28 @@ class Visitor:
         assert response.location.startswith("/stepup/?challenge=")
         return Prompt(self.open(response.location))
 
+    def asked(self, path: str, **data: str) -> Prompt:
+        """Send a form where a code is expected to be asked for."""
+        response = self.post(path, **data or FORMS[path])
+        assert response.status_code == 403
+        return Prompt(response)
+
     def answer(self, prompt: Prompt, code: str) -> TestResponse:
-        return self.post("/stepup/", **prompt.fields, code=code)
+        return self.post("/stepup/", challenge=prompt.challenge, code=code)
+
+    def approve(self, prompt: Prompt) -> Prompt:
+        """Give a right code to a form; return the page from which it goes on."""
+        response = self.answer(prompt, next(self.codes))
+        assert response.status_code == 200
+        return Prompt(response)
+
+    def go_on(self, page: Prompt) -> TestResponse:
+        """Press the button of that page, as its script does."""
+        form = re.search(r'action="([^"]+)" enctype="([^"]+)"', page.text)
+        assert form
+        return self.open(
+            form[1], "POST", data=page.fields, content_type=html.unescape(form[2])
+        )
 
     def shown(self) -> Any:
         """What the authenticator on the page shows."""
@@ -220,31 +241,66 @@ def test_a_code_of_one_person_does_not_serve_the_next(
 # What is guarded
 
 
-@pytest.mark.parametrize("path", GUARDED)
-def test_each_guarded_page_asks_first_and_then_opens(
-    visitor: Visitor, path: str
-) -> None:
+def test_the_numbers_ask_first_and_then_open(visitor: Visitor) -> None:
     """A wrong code is told, a right one leads to where the person was going."""
-    prompt = visitor.prompted(path)
+    prompt = visitor.prompted("/account-numbers")
     assert prompt.response.status_code == 200
-    assert BEHIND[path] not in prompt.says
+    assert "Your account numbers" not in prompt.says
 
     wrong = visitor.answer(prompt, "000000")
     assert wrong.status_code == 422
     assert "That code is not right" in wrong.text
 
     right = visitor.answer(Prompt(wrong), visitor.user.current_code())
-    assert (right.status_code, right.location) == (303, path)
-    assert BEHIND[path] in visitor.says(path)
+    assert (right.status_code, right.location) == (303, "/account-numbers")
+    assert "Your account numbers" in visitor.says("/account-numbers")
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_form_is_shown_without_a_code(visitor: Visitor, path: str) -> None:
+    """It says that one will be asked for."""
+    response = visitor.open(path)
+
+    assert response.status_code == 200
+    assert "confirm it with a code" in Prompt(response).says
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_nothing_that_was_typed_is_lost(visitor: Visitor, path: str) -> None:
+    """Promise 8: after a wrong code and a right one the form goes on by itself."""
+    wrong = visitor.answer(visitor.asked(path), "000000")
+    assert wrong.status_code == 422
+    assert "What you entered is kept." in wrong.text
+
+    page = visitor.approve(Prompt(wrong))
+
+    assert page.fields == FORMS[path]
+    assert "data-stepup-onward" in page.text
+    assert "stepup.js" in page.text
+    response = visitor.go_on(page)
+    assert (response.status_code, response.location) == (303, "/")
 
 
 def test_the_prompt_is_a_page_of_the_bank(visitor: Visitor) -> None:
     """It has the bank's head, the reason, and the authenticator of the demo."""
-    says = visitor.prompted("/send-money").says
+    says = visitor.asked("/send-money").says
 
     assert says.startswith("Harbour Bank")
     assert "Confirm it\u2019s you Send money" in says
     assert f"{visitor.user.name}\u2019s authenticator" in says
+
+
+def test_the_prompt_shows_what_is_approved(alice: Visitor, bob: Visitor) -> None:
+    """Promise 9: who gets how much, as the bank has understood what was typed."""
+    prompt = alice.asked(
+        "/send-money", to=bob.user.user_id, amount=" £1,012 ", reference="a \u202e b  c"
+    )
+
+    digits = bob.account.everyday.last_digits
+    assert (
+        f"Send money To Bob, account ending in {digits} Amount £1,012.00 "
+        "Reference a [U+202E] b c Nothing has been done yet."
+    ) in prompt.says
 
 
 def test_account_numbers_are_shown_in_full(visitor: Visitor) -> None:
@@ -257,9 +313,10 @@ def test_account_numbers_are_shown_in_full(visitor: Visitor) -> None:
 
 def test_a_payout_address_is_changed(visitor: Visitor) -> None:
     """The new address is in the books and on the page, and it is said."""
-    visitor.step_up("/payout-address")
+    prompt = visitor.asked("/payout-address", address="  2 Pier  Road, <Harbourtown>")
+    assert "Change your payout address" in prompt.says
 
-    response = visitor.post("/payout-address", address="  2 Pier  Road, <Harbourtown>")
+    response = visitor.go_on(visitor.approve(prompt))
 
     assert (response.status_code, response.location) == (303, "/")
     assert visitor.account.payout_address == "2 Pier Road, <Harbourtown>"
@@ -268,15 +325,24 @@ def test_a_payout_address_is_changed(visitor: Visitor) -> None:
     assert "2 Pier Road, <Harbourtown>" in says
 
 
+def test_a_payout_address_may_be_mended_without_another_code(alice: Visitor) -> None:
+    """For it a code serves for five minutes, and the page does not announce one."""
+    alice.go_on(alice.approve(alice.asked("/payout-address")))
+
+    assert "with a code" not in alice.says("/payout-address")
+    assert alice.post("/payout-address", address="3 Pier Road").status_code == 303
+    assert alice.account.payout_address == "3 Pier Road"
+
+
 def test_money_is_sent(alice: Visitor, bob: Visitor) -> None:
     """What leaves one account arrives in the other, and both people can read it."""
     before, all_money = bob.account.everyday.balance, total(alice.app)
     had = alice.account.everyday.balance
-    alice.step_up("/send-money")
-
-    response = alice.post(
+    prompt = alice.asked(
         "/send-money", to=bob.user.user_id, amount="£1,012.50", reference="Boat"
     )
+
+    response = alice.go_on(alice.approve(prompt))
 
     assert (response.status_code, response.location) == (303, "/")
     assert alice.account.everyday.balance == had - 101_250
@@ -286,6 +352,99 @@ def test_money_is_sent(alice: Visitor, bob: Visitor) -> None:
     assert "£1,012.50 sent to Bob." in says
     assert "To Bob · Boat \N{MINUS SIGN}£1,012.50" in says
     assert "From Alice · Boat +£1,012.50" in bob.says()
+
+
+@pytest.mark.parametrize(
+    "change", [{"amount": "50"}, {"reference": "Boot"}, {"to": "bob"}]
+)
+def test_a_changed_transfer_asks_for_another_code(
+    alice: Visitor, bob: Visitor, change: dict[str, str]
+) -> None:
+    """Promise 9: an approval is for these values, and stays good for them alone."""
+    had = alice.account.everyday.balance
+    page = alice.approve(alice.asked("/send-money"))
+    if "to" in change:
+        change = {"to": bob.user.user_id}
+
+    alice.asked("/send-money", **FORMS["/send-money"] | change)
+    assert alice.account.everyday.balance == had
+
+    assert alice.go_on(page).status_code == 303
+    assert alice.account.everyday.balance == had - 500
+
+
+def test_the_same_amount_in_other_words_is_the_same(alice: Visitor) -> None:
+    """What is bound is what the bank has understood, and not how it was typed."""
+    alice.approve(alice.asked("/send-money"))
+
+    again = FORMS["/send-money"] | {"amount": "£5.00"}
+    assert alice.post("/send-money", **again).status_code == 303
+
+
+def test_a_transfer_that_is_sent_twice_runs_once(alice: Visitor) -> None:
+    """The second is asked about anew, and the first code's page says what it was."""
+    had, prompt = alice.account.everyday.balance, alice.asked("/send-money")
+    page = alice.approve(prompt)
+    twice = alice.answer(prompt, next(alice.codes))
+    assert twice.status_code == 200
+    assert "Already confirmed" in twice.text
+
+    assert alice.go_on(page).status_code == 303
+    again = alice.go_on(Prompt(twice))
+
+    assert again.status_code == 403
+    assert "Amount £5.00" in Prompt(again).says
+    spent = alice.answer(prompt, next(alice.codes))
+    assert (spent.status_code, Prompt(spent).fields) == (400, page.fields)
+    assert "This has been confirmed before" in spent.text
+    assert alice.account.everyday.balance == had - 500
+
+
+def test_a_transfer_that_is_sent_often_at_once_runs_once(alice: Visitor) -> None:
+    """Of sixteen requests at the same time one finds the approval unspent."""
+    had = alice.account.everyday.balance
+    page = alice.approve(alice.asked("/send-money"))
+    cookie = alice.client.get_cookie("harbour_bank")
+    assert cookie
+
+    def send(_: int) -> int:
+        tab = Visitor(alice.app, alice.user)
+        tab.client.set_cookie("harbour_bank", cookie.value)
+        return tab.go_on(page).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = sorted(pool.map(send, range(16)))
+
+    assert answers == [303, *[403] * 15]
+    assert alice.account.everyday.balance == had - 500
+
+
+def test_each_of_two_tabs_approves_its_own(alice: Visitor) -> None:
+    """A code in one does not send what the other shows."""
+    had = alice.account.everyday.balance
+    first = alice.asked("/send-money", to="lifeboats", amount="5")
+    second = alice.asked("/send-money", to="lifeboats", amount="70")
+
+    assert alice.go_on(alice.approve(second)).status_code == 303
+    assert alice.account.everyday.balance == had - 7_000
+    alice.asked("/send-money", to="lifeboats", amount="5")
+
+    assert alice.go_on(alice.approve(first)).status_code == 303
+    assert alice.account.everyday.balance == had - 7_500
+
+
+def test_money_that_has_gone_meanwhile_is_told(alice: Visitor) -> None:
+    """The balance is looked at again after the code."""
+    balance = alice.account.everyday.balance
+    amount = f"{balance // 100}.{balance % 100:02}"
+    all_of_it = alice.approve(alice.asked("/send-money", to="lifeboats", amount=amount))
+    alice.go_on(alice.approve(alice.asked("/send-money")))
+
+    response = alice.go_on(all_of_it)
+
+    assert response.status_code == 422
+    assert "That is more than your everyday account has." in response.text
+    assert alice.account.everyday.balance == balance - 500
 
 
 @pytest.mark.parametrize(
@@ -307,10 +466,9 @@ def test_money_is_sent(alice: Visitor, bob: Visitor) -> None:
 def test_what_cannot_be_sent_is_told(
     alice: Visitor, bob: Visitor, to: str, amount: str, message: str
 ) -> None:
-    """The message is tied to its field, what was typed stays, and no money moves."""
+    """No code is asked for; the message is at its field, and what was typed stays."""
     known = {"alice": alice.user.user_id, "bob": bob.user.user_id}
     had, all_money = alice.account.everyday.balance, total(alice.app)
-    alice.step_up("/send-money")
 
     response = alice.post("/send-money", to=known.get(to, to), amount=amount)
 
@@ -328,9 +486,10 @@ def test_what_cannot_be_sent_is_told(
 def test_a_payout_address_that_is_none_is_told(alice: Visitor, address: str) -> None:
     """The old address stays."""
     old = alice.account.payout_address
-    alice.step_up("/payout-address")
 
-    response = alice.post("/payout-address", address=address)
+    response = alice.go_on(
+        alice.approve(alice.asked("/payout-address", address=address))
+    )
 
     assert response.status_code == 422
     assert 'aria-invalid="true"' in response.text
@@ -344,10 +503,11 @@ def test_money_sent_at_the_same_time_adds_up(
     books = alice.app.extensions["books"]
     all_money, had = total(alice.app), alice.account.everyday.balance
     attempts = had // 20_000 + 20
+    transfer = books.draw_up(alice.account, bob.user.user_id, "200", "")
 
     def send(_: int) -> int:
         try:
-            books.send(alice.account, bob.user.user_id, "200", "")
+            books.carry_out(transfer)
         except bank.accounts.Refused:
             return 0
         return 20_000
@@ -364,37 +524,52 @@ def test_a_form_that_is_posted_without_a_code_does_nothing(visitor: Visitor) -> 
     """The prompt stands in its place and says that nothing has been done."""
     had, address = visitor.account.everyday.balance, visitor.account.payout_address
 
-    for path in ("/send-money", "/payout-address"):
-        response = visitor.post(path, to="lifeboats", amount="5", address="Elsewhere")
-        assert response.status_code == 403
-        assert "Confirm it\u2019s you" in response.text
+    for path in FORMS:
+        says = visitor.asked(path).says
+        assert "Confirm it\u2019s you" in says
+        assert "Nothing has been done yet. What you entered is kept." in says
 
     assert visitor.account.everyday.balance == had
     assert visitor.account.payout_address == address
 
 
 def test_a_code_for_the_numbers_does_not_open_payments(visitor: Visitor) -> None:
-    """Payments are a scope of their own; the payout address is not."""
+    """Each transfer needs one of its own; the payout address does not."""
     visitor.step_up("/account-numbers")
 
     says = visitor.says()
     assert (says.count("Confirmed"), says.count("Needs a code")) == (2, 1)
-    assert visitor.open("/payout-address").status_code == 200
-    visitor.prompted("/send-money")
+    assert "Send money To somebody else at this bank Needs a code each time" in says
+    assert visitor.post("/payout-address", address="2 Pier Road").status_code == 303
+    visitor.asked("/send-money")
+
+
+def test_a_code_for_a_transfer_opens_nothing_else(visitor: Visitor) -> None:
+    """It serves for that one, before it is sent and afterwards."""
+    page = visitor.approve(visitor.asked("/send-money"))
+    visitor.prompted("/account-numbers")
+    visitor.asked("/payout-address")
+
+    visitor.go_on(page)
+
+    assert visitor.says().count("Needs a code") == 3
+    visitor.prompted("/account-numbers")
+    visitor.asked("/payout-address")
 
 
 def test_lock_again_asks_for_a_code_again(visitor: Visitor) -> None:
-    """The person stays signed in, and every scope is locked."""
+    """The person stays signed in, and nothing that was approved goes on."""
     assert "Lock again" not in visitor.says()
     visitor.step_up("/account-numbers")
-    visitor.step_up("/send-money")
+    page = visitor.approve(visitor.asked("/send-money"))
     assert "Lock again" in visitor.says()
 
     assert visitor.post("/lock").location == "/"
 
     assert visitor.says().count("Needs a code") == 3
-    for path in GUARDED:
-        visitor.prompted(path)
+    visitor.prompted("/account-numbers")
+    visitor.asked("/payout-address")
+    assert visitor.go_on(page).status_code == 403
 
 
 # The demo's authenticator
@@ -409,7 +584,8 @@ def test_the_authenticator_never_shows_a_code_that_is_used(alice: Visitor) -> No
     second = alice.shown()
     assert second["code"] != first["code"]
     assert not second["used"]
-    alice.step_up("/send-money")
+    sent = alice.answer(alice.asked("/send-money"), second["code"])
+    assert sent.status_code == 200
 
     third = alice.shown()
     assert third["used"] or third["code"] not in (first["code"], second["code"])
@@ -442,12 +618,11 @@ def test_with_clerk_there_is_no_authenticator(
     assert "Sign in as Bob" not in alice.says("/sign-in")
     alice.sign_in()
     assert alice.open("/authenticator").status_code == 404
-    prompt = alice.prompted("/send-money")
+    prompt = alice.asked("/send-money")
     assert "authenticator.js" not in prompt.text
     assert "\u2019s authenticator" not in prompt.text
-    answer = alice.answer(prompt, backend.users[0].current_code())
-    assert answer.location == "/send-money"
-    assert "Harbour Lifeboats" in alice.says("/send-money")
+    alice.go_on(alice.approve(prompt))
+    assert "£5.00 sent to Harbour Lifeboats." in alice.says()
     app.extensions["stepup"].verifier._api.close()
 
 
@@ -457,10 +632,12 @@ def test_with_clerk_there_is_no_authenticator(
 def test_no_page_needs_anything_but_its_own_origin(visitor: Visitor) -> None:
     """No inline script or style, no address of elsewhere, and a policy that says so."""
     responses = [visitor.open("/sign-in"), visitor.open("/")]
-    responses += [visitor.prompted(path).response for path in GUARDED]
-    visitor.step_up("/account-numbers")
-    visitor.step_up("/send-money")
+    prompts = [visitor.prompted("/account-numbers"), *map(visitor.asked, FORMS)]
+    responses += [prompt.response for prompt in prompts]
+    # A code for the payout address opens the numbers as well.
+    responses += [visitor.approve(prompt).response for prompt in prompts[1:]]
     responses += [visitor.open(path) for path in PAGES]
+    assert {response.status_code for response in responses} == {200, 403}
 
     for response in responses:
         assert not re.search(r"<style|\sstyle=|<script(?! src)|\son\w+=", response.text)
@@ -599,9 +776,13 @@ def _new_page(browser: Browser, site: str) -> Iterator[NewPage]:
     complaints: list[str] = []
     elsewhere: list[str] = []
 
-    def new_page(*, width: int = 1280, scheme: Any = "light") -> Page:
+    def new_page(
+        *, width: int = 1280, scheme: Any = "light", scripts: bool = True
+    ) -> Page:
         page = browser.new_page(
-            viewport={"width": width, "height": 800}, color_scheme=scheme
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
         )
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -656,21 +837,49 @@ def test_alice_reveals_her_account_number(new_page: NewPage, alice: Visitor) -> 
     assert "Confirmed" in numbers.inner_text()
 
 
-def test_money_is_sent_in_a_browser(new_page: NewPage, bob: Visitor) -> None:
-    """The code comes before the form, so nothing has to be typed twice."""
+def fill_in(page: Page, amount: str, clicks: int = 1) -> None:
+    """Type a transfer to Bob and send it."""
+    page.get_by_label("To", exact=True).select_option(label="Bob")
+    page.get_by_label("Amount in pounds").fill(amount)
+    page.get_by_label("Reference").fill("Lunch")
+    page.get_by_role("button", name="Send").click(click_count=clicks)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_money_is_sent_in_a_browser(
+    new_page: NewPage, bob: Visitor, scripts: bool
+) -> None:
+    """After the code it goes without being typed again; without scripts by a button."""
     had = bob.account.everyday.balance
-    page = new_page(width=360)
+    page = new_page(width=360, scripts=scripts)
     page.get_by_role("button", name="Sign in as Alice").click()
     page.get_by_role("link", name="Send money").click()
-    confirm(page, shown_code(page))
+    fill_in(page, "12.50")
+    expect(page.locator(".stepup-values")).to_contain_text("£12.50")
 
-    page.get_by_label("To", exact=True).select_option(label="Bob")
-    page.get_by_label("Amount in pounds").fill("12.50")
-    page.get_by_label("Reference").fill("Lunch")
-    page.get_by_role("button", name="Send").click()
+    confirm(page, "000 000")
+    page.get_by_role("alert").get_by_text("That code is not right").wait_for()
+    confirm(page, shown_code(page))
+    if not scripts:
+        assert page.locator("h1").inner_text() == "Confirmed"
+        page.get_by_role("button", name="Continue").click()
 
     page.get_by_role("status").get_by_text("£12.50 sent to Bob.").wait_for()
     assert bob.account.everyday.balance == had + 1_250
+
+
+def test_a_double_click_sends_money_once(new_page: NewPage, bob: Visitor) -> None:
+    """Both on the button of the form and on the one of the prompt."""
+    had = bob.account.everyday.balance
+    page = new_page()
+    page.get_by_role("button", name="Sign in as Alice").click()
+    page.get_by_role("link", name="Send money").click()
+    fill_in(page, "3", clicks=2)
+    page.get_by_label("Code", exact=True).fill(shown_code(page))
+    page.get_by_role("button", name="Confirm").dblclick()
+
+    page.get_by_role("status").get_by_text("£3.00 sent to Bob.").wait_for()
+    assert bob.account.everyday.balance == had + 300
 
 
 def test_the_panel_fetches_the_next_code_in_time(new_page: NewPage) -> None:
@@ -711,25 +920,26 @@ def test_every_page_is_accessible(
     go("/sign-in")
     page.get_by_role("button", name="Sign in as Alice").click()
     check()
-    for path in GUARDED:
-        go(path)
+    go("/account-numbers")
     confirm(page, "000000")
     page.get_by_role("alert").wait_for()
     check()
-    confirm(page, shown_code(page))
-    page.get_by_role("button", name="Send").wait_for()
     go("/send-money")
-    page.get_by_label("Amount in pounds").fill("9999999")
-    page.get_by_role("button", name="Send").click()
+    fill_in(page, "9999999")
     page.get_by_text("That is more than").wait_for()
     check()
-    page.get_by_label("Amount in pounds").fill("1")
-    page.get_by_role("button", name="Send").click()
+    fill_in(page, "1")
+    page.get_by_label("Code", exact=True).wait_for()
+    check()
+    confirm(page, shown_code(page))
     page.get_by_role("status").wait_for()
     check()
     go("/payout-address")
+    page.get_by_label("New address").fill("2 Pier Road")
+    page.get_by_role("button", name="Change address").click()
     confirm(page, alice.user.backup_codes[0])
-    page.get_by_label("New address").wait_for()
+    page.get_by_role("status").wait_for()
+    page.get_by_text("Things to try").click()
     page.get_by_text("Use your own phone").click()
     page.get_by_text("Backup codes (9 left)").click()
     check()

@@ -2,7 +2,9 @@
 
     python examples/bank/app.py
 
-Look for ``stepup`` and ``@require_reverification``: the rest is any Flask app.
+Look for ``stepup`` and ``@require_reverification``: the rest is any Flask app. Of the
+three guards one is on a page, one on the submission of a form, and one within a view,
+where the prompt shows what is approved.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import secrets
 from pathlib import Path
 
 import accounts
+import books
 import demo
 from flask import Blueprint
 from flask import current_app
@@ -55,7 +58,7 @@ def create_app(backend: demo.Backend | None = None) -> Flask:
         STEPUP_LOGIN_URL="/sign-in",
         **backend.settings,
     )
-    app.extensions["books"] = accounts.Books(backend.people)
+    app.extensions["books"] = books.Books(backend.people)
     app.jinja_env.filters["pounds"] = accounts.pounds
     app.register_blueprint(bank)
     stepup.init_app(app)
@@ -71,8 +74,6 @@ def who_is_asking() -> str | None:
 
 @bank.get("/")
 def overview() -> ResponseReturnValue:
-    if not g.customer:
-        return redirect(url_for(".sign_in"))
     return render_template("overview.html")
 
 
@@ -82,9 +83,12 @@ def account_numbers() -> ResponseReturnValue:
     return render_template("account_numbers.html")
 
 
-# GET is guarded too, so that the code is asked for before anything is typed.
+# POST alone: the form is shown to everybody, and what is typed into it is kept while
+# the code is asked for. One code serves for five minutes.
 @bank.route("/payout-address", methods=["GET", "POST"])
-@require_reverification(max_age=300, reason="Change your payout address")
+@require_reverification(
+    max_age=300, reason="Change your payout address", methods={"POST"}
+)
 def payout_address() -> ResponseReturnValue:
     if request.method == "GET":
         return render_template("payout_address.html")
@@ -96,15 +100,23 @@ def payout_address() -> ResponseReturnValue:
     return redirect(url_for(".overview"), 303)
 
 
-# A scope of its own: a code that was given for anything else does not open this.
 @bank.route("/send-money", methods=["GET", "POST"])
-@require_reverification(max_age=300, scope="payments", reason="Send money")
 def send_money() -> ResponseReturnValue:
     if request.method == "GET":
         return render_template("send_money.html")
     typed = [request.form.get(name, "") for name in ("to", "amount", "reference")]
     try:
-        done = g.books.send(g.customer, *typed)
+        transfer = g.books.draw_up(g.customer, *typed)
+        # After the form has been looked at: nobody gives a code for what cannot be
+        # done. One code serves for one transfer, with just these values, which the
+        # prompt shows. Below this line it is approved.
+        stepup.require(
+            max_age=300,
+            scope="payments",
+            reason="Send money",
+            bind=transfer.in_words,
+        )
+        done = g.books.carry_out(transfer)
     except accounts.Refused as refused:
         return render_template("send_money.html", refused=refused), 422
     flash(done)
@@ -144,6 +156,12 @@ def sign_out() -> ResponseReturnValue:
 def load_customer() -> None:
     g.books = current_app.extensions["books"]
     g.customer = g.books.people.get(session.get("user_id"))
+
+
+@bank.before_request
+def welcome_strangers() -> ResponseReturnValue | None:
+    is_signing_in = request.endpoint in ("bank.sign_in", "bank.signing_in")
+    return None if g.customer or is_signing_in else redirect(url_for(".sign_in"), 303)
 
 
 @bank.after_app_request
