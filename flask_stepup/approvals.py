@@ -60,12 +60,14 @@ class Approvals:
             raise unsafe_only()
         action = self._action(policy)
         # One run is one approval, however often its view asks for it.
-        spent = request.environ.setdefault(_SPENT, set())
-        if (subject.user_id, action.digest) in spent:
-            return action, None
-        shortfall = self._spend(policy, subject, binding, action)
-        if shortfall is None:
-            spent.add((subject.user_id, action.digest))
+        spent = request.environ.setdefault(_SPENT, {})
+        serving = spent.get((subject.user_id, action.digest))
+        if serving:
+            is_current = self._is_current(serving, policy)
+            return action, None if is_current else Shortfall(SECOND, "expired")
+        approval, shortfall = self._spend(policy, subject, binding, action)
+        if approval:
+            spent[subject.user_id, action.digest] = approval
         elif spent:
             raise ConfigurationError(
                 "this run of the view has spent an approval, and now asks for another, "
@@ -111,7 +113,7 @@ class Approvals:
 
     def _spend(
         self, policy: Policy, subject: Subject, binding: Binding, action: Action
-    ) -> Shortfall | None:
+    ) -> tuple[Approval | None, Shortfall | None]:
         approvals = self._of(binding, action.digest)
         # To look first and spend afterwards would let parallel requests through: it is
         # one step of the ledger.
@@ -125,12 +127,13 @@ class Approvals:
             },
             binding.session_id,
         )
-        if spending.approval is not None:
-            return None
+        for approval in approvals:
+            if approval.operation.id == spending.approval:
+                return approval, None
         standing, settings = spending.standing, self._settings
         lacking = assess(policy, subject, approvals, standing, settings).shortfall
         # What no approval was spent for does not run, whatever the clock says by now.
-        return lacking or Shortfall(SECOND, "expired")
+        return None, lacking or Shortfall(SECOND, "expired")
 
     def _assess(
         self,

@@ -132,6 +132,7 @@ class Attempt:
             is_verdict = isinstance(error, IncorrectCode | NotEnrolled)
             if is_verdict or isinstance(error, VerifierFault):
                 self._tell_if_exhausted(ticket)
+                self._void_if_exhausted(ticket)
             else:
                 # An outage must not lock people out.
                 self._refund(ticket)
@@ -165,12 +166,14 @@ class Attempt:
 
     def _tell_if_exhausted(self, ticket: Ticket) -> None:
         if ticket.remaining == 0:
-            if self.operation:
-                binding = self.gate.elevation.binding(self.subject)
-                self.gate.approvals.void(binding, self.operation, self.standing)
             attempts_exhausted.send(
                 real_app(), user_id=self.subject.user_id, until=ticket.locked_until
             )
+
+    def _void_if_exhausted(self, ticket: Ticket) -> None:
+        if self.operation and ticket.remaining == 0:
+            binding = self.gate.elevation.binding(self.subject)
+            self.gate.approvals.void(binding, self.operation, self.standing)
 
     def _tell_of_failure(self, error: StepUpError) -> None:
         user_id = self.subject.user_id
