@@ -25,8 +25,10 @@ def visible(text: str) -> str:
 
     Each character that cannot be seen, or that changes how others are shown, line ends
     and all blanks but the plain space too, is replaced by its code point:
-    ``"[U+202E]"``. The result can always be encoded.
+    ``"[U+202E]"``; the line end of a browser's text area by an arrow. The result can
+    always be encoded.
     """
+    text = text.replace("\r\n", "↵")
     return "".join(char if _is_seen(char) else f"[U+{ord(char):04X}]" for char in text)
 
 

@@ -556,7 +556,7 @@ def test_values_hide_nothing() -> None:
     """What cannot be seen is named on the page; programs get it as it is."""
     found = at(data={"to": "a\u202eb\r\nc"}, bind=("to",))
 
-    assert found.shown == [("to", "a[U+202E]b[U+000D][U+000A]c")]
+    assert found.shown == [("to", "a[U+202E]b↵c")]
     assert found.values == {"to": "a\u202eb\r\nc"}
 
 

@@ -129,3 +129,8 @@ def test_what_is_one_sequence_is_cut_all_the_same() -> None:
     """A letter under a thousand accents is no reason to show nothing, or everything."""
     assert one_line("a" + "\u0301" * 1_000, 5) == "a\u0301\u0301\u0301…"
     assert one_line("\u0301" * 1_000, 5) == "\u0301\u0301\u0301\u0301…"
+
+
+def test_the_lines_of_a_text_area_are_told_apart_by_arrows() -> None:
+    """A carriage return or line feed alone is no line end of a browser's."""
+    assert visible("one\r\ntwo\n\rthree") == "one↵two[U+000A][U+000D]three"
