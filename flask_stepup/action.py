@@ -17,6 +17,8 @@ from .approvable import read_value
 from .approvable import shown
 from .errors import ConfigurationError
 from .errors import ValueRefused
+from .field_order import MULTIPART
+from .field_order import URLENCODED
 from .legible import visible
 from .policy import Policy
 from .policy_fields import Bind
@@ -89,7 +91,8 @@ def _address() -> list[str]:
     arguments as well: behind some proxies it is not always the same.
     """
     names_host = current_app.url_map.host_matching or current_app.subdomain_matching
-    return [request.path, request.host if names_host else ""]
+    path = [request.script_root, request.path]
+    return [*path, request.host if names_host else ""]
 
 
 def _bound(bind: Bind | None, is_secret: Callable[[str], bool]) -> Mapping[str, Any]:
@@ -104,7 +107,19 @@ def _bound(bind: Bind | None, is_secret: Callable[[str], bool]) -> Mapping[str, 
             "other values, or change that setting"
         )
     body = _json_object(bind[0])
-    return {name: _only_value(name, body) for name in bind}
+    values = {name: _only_value(name, body) for name in bind}
+    for name, value in values.items():
+        _check_no_secrets(name, value, is_secret)
+    return values
+
+
+def _check_no_secrets(name: str, value: Any, is_secret: Callable[[str], bool]) -> None:
+    """Return if no key within the value, which may be JSON, is that of a secret."""
+    if isinstance(value, dict) and any(map(is_secret, value)):
+        raise ValueRefused(name, "holds what must not be shown")
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_no_secrets(name, inner, is_secret)
 
 
 def _checked(values: object) -> Mapping[str, Any]:
@@ -142,7 +157,16 @@ def _only_value(name: str, body: Mapping[str, Any]) -> Any:
         raise ValueRefused(name, "is missing")
     if len(found) > 1:
         raise ValueRefused(name, "was sent more than once")
+    if name in request.args and _has_odd_body():
+        # A view that reads it as JSON all the same would do what nobody was shown.
+        raise ValueRefused(name, "is unclear, as the body is neither a form nor JSON")
     return found[0]
+
+
+def _has_odd_body() -> bool:
+    has_body = request.content_length or "Transfer-Encoding" in request.headers
+    is_read = request.is_json or request.mimetype in (URLENCODED, MULTIPART)
+    return bool(has_body) and not is_read
 
 
 def _json_object(name: str) -> Mapping[str, Any]:

@@ -29,11 +29,19 @@ from .proofs import SECOND
 from .settings import Settings
 from .signing import Signer
 from .subject import Subject
+from .suspension import suspend
+from .suspension import SuspendedForm
+from .suspension import tied_to_form
 
 log = logging.getLogger("flask_stepup")
 
-#: In the environ, since that ends with the request: what this run has spent.
-_SPENT = "flask_stepup.spent"
+#: On the request, and with it at an end: what this run has spent.
+_SPENT = "_stepup_spent"
+
+
+def name_of_void(operation_id: str) -> str:
+    """What is spent in the ledger to void an operation; no approval has such an id."""
+    return f"{operation_id}!"
 
 
 class Approvals:
@@ -60,12 +68,13 @@ class Approvals:
             raise unsafe_only()
         action = self._action(policy)
         # One run is one approval, however often its view asks for it.
-        spent = request.environ.setdefault(_SPENT, {})
+        spent = request.__dict__.setdefault(_SPENT, {})
         serving = spent.get((subject.user_id, action.digest))
         if serving:
             is_current = self._is_current(serving, policy)
             return action, None if is_current else Shortfall(SECOND, "expired")
-        approval, shortfall = self._spend(policy, subject, binding, action)
+        actions = self._actions(policy, action)
+        approval, shortfall = self._spend(policy, subject, binding, actions)
         if approval:
             spent[subject.user_id, action.digest] = approval
         elif spent:
@@ -82,8 +91,8 @@ class Approvals:
         """
         if request.method in SAFE_METHODS:
             return False
-        action = self._action(policy).digest
-        return self._assess(policy, subject, binding, action).shortfall is None
+        actions = self._actions(policy, self._action(policy))
+        return self._assess(policy, subject, binding, actions).shortfall is None
 
     def assess(
         self, policy: Policy, subject: Subject, binding: Binding, operation: Operation
@@ -92,7 +101,8 @@ class Approvals:
 
         :raises LedgerUnavailable: it cannot be known.
         """
-        return self._assess(policy, subject, binding, operation.action, operation.id)
+        action = frozenset({operation.action})
+        return self._assess(policy, subject, binding, action, operation.id)
 
     def void(self, binding: Binding, operation: Operation, standing: Standing) -> None:
         """Have nobody approve this operation any more; it has to be asked for anew.
@@ -100,7 +110,7 @@ class Approvals:
         After too many failures nothing goes on from where it was (OWASP, Transaction
         Authorization, 2.4).
         """
-        approvals = {operation.id: standing.generation}
+        approvals = {name_of_void(operation.id): standing.generation}
         try:
             self._ledger.spend(
                 binding.user_id, binding.nonce or "", approvals, binding.session_id
@@ -108,13 +118,33 @@ class Approvals:
         except LedgerUnavailable as error:
             log.error("an operation could not be voided: %s", error)
 
+    def ids(self, binding: Binding) -> set[str]:
+        """The ids of all approvals of the session, spent ones too."""
+        return {a.operation.id for a in self._keeping.approvals(binding)}
+
     def _action(self, policy: Policy) -> Action:
         return current_action(policy, self._signer, self._settings.is_secret)
 
+    def _actions(self, policy: Policy, action: Action) -> frozenset[str]:
+        """The digests of what an approval may be of, to serve the current request.
+
+        Where no values are bound, what is in a form was not shown to anybody: who
+        approved the form of one tab has not approved that of another.
+        """
+        kept = "body" if policy.bind else suspend(self._settings)
+        if not isinstance(kept, SuspendedForm):
+            return frozenset({action.digest})
+        tied = tied_to_form(action.digest, kept, self._signer)
+        return frozenset({action.digest, tied})
+
     def _spend(
-        self, policy: Policy, subject: Subject, binding: Binding, action: Action
+        self,
+        policy: Policy,
+        subject: Subject,
+        binding: Binding,
+        actions: frozenset[str],
     ) -> tuple[Approval | None, Shortfall | None]:
-        approvals = self._of(binding, action.digest)
+        approvals = self._of(binding, actions)
         # To look first and spend afterwards would let parallel requests through: it is
         # one step of the ledger.
         spending = self._ledger.spend(
@@ -140,28 +170,27 @@ class Approvals:
         policy: Policy,
         subject: Subject,
         binding: Binding,
-        action: str,
+        actions: frozenset[str],
         operation_id: str | None = None,
     ) -> Assessment:
-        ids = {a.operation.id for a in self._keeping.approvals(binding)}
+        ids = self.ids(binding)
+        if operation_id:
+            ids |= {operation_id, name_of_void(operation_id)}
         standing = self._ledger.standing(
-            binding.user_id,
-            binding.nonce or "",
-            binding.session_id,
-            ids | ({operation_id} if operation_id else set()),
+            binding.user_id, binding.nonce or "", binding.session_id, ids
         )
         serving = [
             approval
-            for approval in self._of(binding, action)
+            for approval in self._of(binding, actions)
             if operation_id in (None, approval.operation.id)
         ]
         return assess(policy, subject, serving, standing, self._settings)
 
-    def _of(self, binding: Binding, action: str) -> Collection[Approval]:
+    def _of(self, binding: Binding, actions: frozenset[str]) -> Collection[Approval]:
         return [
             approval
             for approval in self._keeping.approvals(binding)
-            if approval.operation.action == action
+            if approval.operation.action in actions
         ]
 
     def _is_current(self, approval: Approval, policy: Policy) -> bool:

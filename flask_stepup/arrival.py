@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Flask
 from flask import request
 
@@ -11,8 +13,8 @@ from .policy_fields import SAFE_METHODS
 
 #: What JSON and base64 make of a byte at most, compression aside.
 _SWELLING = 8
-#: Bytes of a form's other fields, and of a challenge without a form.
-_BESIDE = 32_768
+#: Bytes of what else is in a challenge, addresses above all, and around it.
+_BESIDE = 131_072
 
 
 def prepare_arrivals(app: Flask) -> None:
@@ -28,4 +30,6 @@ def _prepare() -> None:
         # The app's own limits are for its own forms; ours may have one of them within,
         # and are never larger than such.
         limit = current_gate().settings.resume_max_bytes * _SWELLING + _BESIDE
-        request.max_content_length = request.max_form_memory_size = limit
+        # A request class of the app's own may not let anybody choose.
+        with suppress(AttributeError):
+            request.max_content_length = request.max_form_memory_size = limit

@@ -8,23 +8,22 @@ from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
 from typing import Any
+from typing import Literal
 
 from flask import request
 
 from .action import Action
-from .assessment import Assessment
 from .errors import InvalidToken
-from .errors import OperationSpent
-from .errors import TokenExpired
 from .gate import Gate
 from .marker import Operation
-from .policy import is_current
 from .policy import Policy
 from .policy_fields import SAFE_METHODS
 from .required import ReverificationRequired
+from .signing import Signer
 from .subject import Subject
 from .suspension import NotKept
 from .suspension import SuspendedForm
+from .suspension import tied_to_form
 from .way_back import current_path
 from .way_back import path_of_form
 from .way_back import referring_path
@@ -45,6 +44,7 @@ class Challenge:
     :param action: what is to be approved; None where a standing marker is asked for.
     :param form: that was interrupted, and is sent again afterwards.
     :param not_kept: why there is none, where something was sent.
+    :param again: whether the same was approved before, and may be done by now.
     :param method: of the request that met the unmet policy.
     :param path: of that request, with ``script_root`` and query, percent-encoded.
     :param came_from: the page that led to it: where "Cancel" goes, and where a person
@@ -63,6 +63,7 @@ class Challenge:
     action: Action | None = None
     form: SuspendedForm | None = None
     not_kept: NotKept | None = None
+    again: Literal[True] | None = None
 
     @property
     def repeats_itself(self) -> bool:
@@ -96,12 +97,16 @@ class Challenge:
         """The same question, after which the person goes on from that page."""
         return replace(self, path=page, came_from=page)
 
-    def keeping(self, kept: SuspendedForm | NotKept) -> Challenge:
+    def keeping(self, kept: SuspendedForm | NotKept, signer: Signer) -> Challenge:
         """The same question, with the form that it interrupted."""
-        form, not_kept = (
-            (kept, None) if isinstance(kept, SuspendedForm) else (None, kept)
-        )
-        return replace(self, form=form, not_kept=not_kept, came_from=path_of_form())
+        challenge = replace(self, came_from=path_of_form())
+        if not isinstance(kept, SuspendedForm):
+            return replace(challenge, not_kept=kept)
+        action = self.action
+        if action and not action.values:
+            digest = tied_to_form(action.digest, kept, signer)
+            action = replace(action, digest=digest)
+        return replace(challenge, form=kept, action=action)
 
     def renewed(self) -> Challenge:
         """The same question, asked now.
@@ -125,6 +130,7 @@ def new_challenge(gate: Gate, required: ReverificationRequired) -> Challenge:
             required.policy, methods=None, bind=None, once=bool(required.action)
         ),
         action=required.action,
+        again=True if required.cause == "spent" else None,
         method=request.method,
         path=current_path(),
         came_from=referring_path(),
@@ -164,40 +170,3 @@ def _unpacked(value: dict[str, Any]) -> Challenge:
     if "form" in value:
         parts["form"] = SuspendedForm(**value["form"])
     return Challenge(**value | parts)
-
-
-def assess_challenge(gate: Gate, subject: Subject, challenge: Challenge) -> Assessment:
-    """Return whether a code is needed any more.
-
-    :raises InvalidToken: the session has ended since, and its questions with it.
-    :raises OperationSpent: what it asked for has been approved, and the view has run.
-    """
-    assessment = gate.assess(challenge.policy, subject, challenge.operation)
-    if assessment.shortfall and assessment.standing.session_revoked:
-        raise InvalidToken("the session was ended after the challenge was made")
-    if challenge.id in assessment.standing.spent:
-        raise OperationSpent("its approval is spent")
-    return assessment
-
-
-def kept_open(
-    gate: Gate, subject: Subject, challenge: Challenge, token: str
-) -> tuple[Challenge, str]:
-    """Return a challenge and its token, renewed where it is too old."""
-    try:
-        check_age(gate, challenge)
-    except TokenExpired:
-        challenge = challenge.renewed()
-        return challenge, challenge.seal(gate, subject)
-    return challenge, token
-
-
-def check_age(gate: Gate, challenge: Challenge) -> None:
-    """Return if the challenge may still be answered.
-
-    :raises TokenExpired: it may not.
-    """
-    age = time.time() - challenge.issued_at
-    settings = gate.settings
-    if not is_current(age, settings.challenge_max_age, settings.clock_leeway):
-        raise TokenExpired(f"issued {age:.0f} s ago")

@@ -14,11 +14,9 @@ from typing import TypedDict
 from typing import Unpack
 
 from .errors import ConfigurationError
-from .legible import one_line
 from .policy import Level
 from .policy import Policy
 from .policy_fields import listed
-from .policy_fields import LONGEST_REASON
 
 #: Clerk's reverification presets (https://clerk.com/docs/guides/secure/reverification).
 PRESETS: dict[str, Policy] = {
@@ -50,7 +48,7 @@ class Demands(TypedDict, total=False):
     max_age: int | timedelta
     scope: str
     once: bool
-    bind: Sequence[str] | Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
+    bind: Sequence[str] | Mapping[str, Any] | Callable[[], Mapping[str, Any]]
     reason: str | Callable[[], Any] | None
     methods: Collection[str] | None
 
@@ -69,24 +67,17 @@ class Demand:
                     f"{demand}= is no part of a policy: "
                     f"use {listed(Demands.__annotations__)}"
                 )
+        if "bind" in demands and demands["bind"] is None:
+            raise ConfigurationError(
+                "bind=None binds nothing, so that any marker would do: leave it out, "
+                "or give what is to be approved"
+            )
         self._given: dict[str, Any] = {**demands}
         self._preset = None if name is None else preset(name)
         self._policies: dict[Policy, Policy] = {}
         # A mistake is told now, and not at the first request. Whatever "strict" does
         # not allow, no other preset does.
         self.policy(PRESETS["strict"])
-
-    @classmethod
-    def at_hand(cls, name: str | None, demands: Demands) -> Demand:
-        """A policy as it is written inside a view.
-
-        There a reason may have in it what somebody has typed, which is no mistake of
-        the developer's: it is made to fit.
-        """
-        reason = demands.get("reason")
-        if isinstance(reason, str):
-            demands = {**demands, "reason": one_line(reason, LONGEST_REASON)}
-        return cls(name, **demands)
 
     def policy(self, default: Policy) -> Policy:
         """Return the whole policy.

@@ -17,10 +17,10 @@ from .companions import join_companions
 from .demand import Demand
 from .demand import Demands
 from .errors import ConfigurationError
-from .errors import Refusal
 from .gate import current_gate
 from .gate import Gate
 from .guard import enforce
+from .guard import is_met
 from .guard import protect
 from .ledger import open_ledger
 from .loaders import loader_finder
@@ -124,7 +124,7 @@ class StepUp:
         :raises Refusal: an HTTP exception, for Flask to answer with: mostly
             :class:`~flask_stepup.ReverificationRequired`.
         """
-        enforce(Demand.at_hand(preset, demands))
+        enforce(Demand(preset, **demands))
 
     def is_reverified(
         self, preset: str | None = None, /, **demands: Unpack[Demands]
@@ -134,15 +134,8 @@ class StepUp:
         It spends nothing: where an approval is needed, it tells whether there is one.
         False when nobody is signed in or the ledger cannot answer.
         """
-        demand = Demand.at_hand(preset, demands)
-        if not has_request_context():
-            return False
-        gate = current_gate()
-        try:
-            policy = demand.policy(gate.settings.preset)
-            return gate.is_met(policy)
-        except Refusal:
-            return False
+        demand = Demand(preset, **demands)
+        return has_request_context() and is_met(demand)
 
     def protect(
         self,

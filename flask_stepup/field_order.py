@@ -75,8 +75,8 @@ class _InOrder:
         self._kind = kind
         self._made: list[tuple[Any, list[tuple[str, str]]]] = []
 
-    def __call__(self, *args: Any) -> Any:
-        made = self._kind(*args)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        made = self._kind(*args, **kwargs)
         # Werkzeug passes nothing where a body cannot be parsed.
         if args and isinstance(args[0], list):
             self._made.append((made, args[0]))

@@ -103,11 +103,18 @@ class Gate:
         return self.assess(policy, subject).shortfall is None
 
     def assess(
-        self, policy: Policy, subject: Subject, operation: Operation | None = None
+        self,
+        policy: Policy,
+        subject: Subject,
+        operation: Operation | None = None,
+        *,
+        tells_spent: bool = False,
     ) -> Assessment:
         """Return whether the policy is met, and by what. One ledger look-up.
 
         :param operation: that is to be approved, where the policy needs that.
+        :param tells_spent: whether the standing tells which approvals of the session
+            are spent, which those who grant want to know.
         :raises LedgerUnavailable: it cannot be known.
         """
         binding = self.elevation.binding(subject)
@@ -115,14 +122,15 @@ class Gate:
             return self.approvals.assess(policy, subject, binding, operation)
         marker = self.keeping.marker(binding, policy.scope)
         markers = [marker] if marker else []
-        return assess(policy, subject, markers, self._standing(binding), self.settings)
+        standing = self._standing(binding, tells_spent)
+        return assess(policy, subject, markers, standing, self.settings)
 
     def standing(self, subject: Subject) -> Standing:
         """Return what has been revoked for this person and session.
 
         :raises LedgerUnavailable: it cannot be known.
         """
-        return self._standing(self.elevation.binding(subject))
+        return self._standing(self.elevation.binding(subject), tells_spent=True)
 
     def grant(self, level: Level, scope: str) -> str | None:
         """Stamp factors that the app itself has just checked.
@@ -155,9 +163,10 @@ class Gate:
         """
         self.ledger.clear(Subject(user_id).user_id)
 
-    def _standing(self, binding: Binding) -> Standing:
+    def _standing(self, binding: Binding, tells_spent: bool = False) -> Standing:
+        ids = self.approvals.ids(binding) if tells_spent else ()
         nonce = binding.nonce or ""
-        return self.ledger.standing(binding.user_id, nonce, binding.session_id)
+        return self.ledger.standing(binding.user_id, nonce, binding.session_id, ids)
 
 
 def real_app() -> Flask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -24,6 +25,8 @@ from .errors import ConfigurationError
 from .errors import Refusal
 from .gate import current_gate
 from .refusal import answer_refusal
+
+log = logging.getLogger("flask_stepup")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -117,6 +120,19 @@ def enforce(demand: Demand) -> None:
         # First, so that it also is for what a handler of the app answers instead.
         after_this_request(not_stored)
         gate.require(policy)
+
+
+def is_met(demand: Demand) -> bool:
+    """Whether the current request meets a demand; False where that cannot be known."""
+    gate = current_gate()
+    try:
+        return gate.is_met(demand.policy(gate.settings.preset))
+    except Refusal:
+        return False
+    except Exception as error:
+        # Mostly of a function in bind=, or of reading the request for its names.
+        log.error("is_reverified is False: it raised %s", type(error).__name__)
+        return False
 
 
 def _refused(demand: Demand) -> Response | None:

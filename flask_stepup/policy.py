@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Any
 from typing import Literal
 from typing import NamedTuple
@@ -13,10 +14,9 @@ from .policy_fields import Bind
 from .policy_fields import checked_bind
 from .policy_fields import checked_max_age
 from .policy_fields import checked_methods
-from .policy_fields import is_reason
+from .policy_fields import checked_reason
 from .policy_fields import is_scope
 from .policy_fields import listed
-from .policy_fields import LONGEST_REASON
 from .policy_fields import LONGEST_SCOPE
 from .policy_fields import no_text
 from .policy_fields import SAFE_METHODS
@@ -61,8 +61,9 @@ class Policy:
     :param bind: the same, and with these values alone, which the prompt shows: names
         to look up in view arguments, query, form and JSON, or a function that returns
         a mapping. A demand may give a mapping.
-    :param reason: what the person is about to do, for the prompt, in at most 200
-        characters; or a function that returns it, called when it is needed.
+    :param reason: what the person is about to do, for the prompt; or a function that
+        returns it, called when it is needed. It may hold what somebody has typed:
+        control characters are dropped, and what is longer than 200 characters is cut.
     :param methods: the HTTP methods that the policy guards; None guards all.
     :raises ConfigurationError: a value is none of these.
     """
@@ -71,7 +72,7 @@ class Policy:
     max_age: int = 600
     scope: str = ""
     once: bool = False
-    bind: Bind | None = None
+    bind: Bind | None = field(default=None, repr=False)
     reason: str | Callable[[], Any] | None = None
     methods: frozenset[str] | None = None
 
@@ -85,8 +86,7 @@ class Policy:
         object.__setattr__(self, "bind", checked_bind(self.bind))
         if not is_scope(self.scope):
             raise no_text("scope", self.scope, LONGEST_SCOPE)
-        if not is_reason(self.reason):
-            raise no_text("reason", self.reason, LONGEST_REASON)
+        object.__setattr__(self, "reason", checked_reason(self.reason))
         if not isinstance(self.once, bool):
             raise ConfigurationError(f"once={self.once!r} must be True or False")
         if self.needs_approval:

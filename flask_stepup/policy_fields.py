@@ -84,13 +84,15 @@ def _no_bind(value: object) -> ConfigurationError:
     )
 
 
-def is_reason(value: object) -> bool:
-    """Whether a policy may have this reason."""
-    if callable(value):
-        return not iscoroutinefunction(value)
-    if not isinstance(value, str):
-        return value is None
-    return value == one_line(value, LONGEST_REASON)
+def checked_reason(value: object) -> str | Callable[[], Any] | None:
+    """Return a reason as a policy has it."""
+    if isinstance(value, str):
+        return one_line(value, LONGEST_REASON)
+    if value is None or (callable(value) and not iscoroutinefunction(value)):
+        return value
+    raise ConfigurationError(
+        f"reason={value!r} is no reason: use text, or a plain function that returns it"
+    )
 
 
 def _is_text(value: object, longest: int) -> bool:

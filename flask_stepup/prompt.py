@@ -8,14 +8,14 @@ from flask import Response
 
 from .answer import problem_answer
 from .answer import redirect
-from .challenge import assess_challenge
-from .challenge import kept_open
+from .answerable import assess_challenge
+from .answerable import kept_open
 from .challenge import open_challenge
 from .errors import InvalidToken
 from .errors import Refusal
 from .gate import current_gate
 from .pages import prompt_page
-from .problem import problem_of
+from .problems import problem_of
 from .refusal import answer_refusal
 from .status import status
 from .verify import verify

@@ -33,7 +33,7 @@ from .errors import ValueRefused
 from .gate import current_gate
 from .pages import prompt_page
 from .policy_fields import SAFE_METHODS
-from .problem import problem_of
+from .problems import problem_of
 from .proofs import FIRST
 from .required import ReverificationRequired
 from .sign_in import ask_to_sign_in
@@ -127,7 +127,7 @@ def _ask_by_page(required: ReverificationRequired) -> Response:
         )
     challenge = new_challenge(gate, required)
     if not challenge.repeats_itself:
-        challenge = challenge.keeping(suspend(gate.settings))
+        challenge = challenge.keeping(suspend(gate.settings), gate.signer)
     token = challenge.seal(gate, required.subject)
     url = url_for("stepup.prompt", challenge=token)
     if challenge.repeats_itself and len(url) <= LONGEST_URL:
@@ -144,8 +144,13 @@ def _ask_by_htmx(required: ReverificationRequired) -> Response:
         token = challenge.led_back_to(way_back).seal(gate, required.subject)
         url = url_for("stepup.prompt", challenge=token)
         if len(url) <= LONGEST_URL:
-            break
-    return leading_htmx(problem_json(unmet_problem(required)), url)
+            return leading_htmx(problem_json(unmet_problem(required)), url)
+    log.error(
+        "HTMX is led to no prompt, whose address would have %d bytes: bind fewer or "
+        "shorter values",
+        len(url),
+    )
+    return problem_json(unmet_problem(required))
 
 
 def _own_handler(kind: type[Refusal]) -> Callable[[Any], Any] | None:

@@ -13,6 +13,8 @@ SECRET_FIELDS = (
     # Passwords, under the names of Django, Rails, WordPress, WTForms and autocomplete.
     *("*password*", "*passwd*", "*passphrase*", "*passcode*", "*pwd*"),
     *("pass", "pass1", "pass2", "*_pass", "*-pass", "*[pass]", "*.pass"),
+    *("*passwort*", "*kennwort*", "*mot_de_passe*", "*motdepasse*", "*contrase*"),
+    *("senha", "*_senha", "*wachtwoord*"),
     # PINs. What is called "pincode" is a postal code in India.
     *("pin", "pin1", "pin2", "*_pin", "*-pin", "*[pin]", "*.pin"),
     *("pin_code", "pin-code", "pin_confirm*", "cardpin", "newpin", "oldpin"),
@@ -22,9 +24,21 @@ SECRET_FIELDS = (
     *("*card_num*", "*card-num*", "*cardnum*", "*card[num*", "*card.num*"),
     *("*card_no", "*card-no", "*cardno", "creditcard", "credit_card", "credit-card"),
     *("*cc_num*", "*cc-num*", "*ccnum*", "*cc[num*", "ccno", "cc_no", "cc-no"),
+    *("cvn", "*_cvn"),
+    # What banks and offices ask for to know somebody.
+    *("ssn", "*_ssn", "*-ssn", "*[ssn]", "*social_security*", "*social-security*"),
     # Keys and tokens of programs.
-    *("secret", "*_secret", "*-secret", "*[secret]", "*.secret", "*clientsecret"),
+    *(
+        "secret",
+        "secrets",
+        "*_secret",
+        "*-secret",
+        "*[secret]",
+        "*.secret",
+        "*clientsecret",
+    ),
     *("*secret_key*", "*secret-key*", "*secretkey*", "*private_key*", "*private-key*"),
+    *("*signing_key*", "*signing-key*"),
     *("*privatekey*", "*api_key*", "*api-key*", "*apikey*", "*access_key*"),
     *("*access-key*", "*accesskey*", "*api_token*", "*api-token*", "*apitoken*"),
     *("*access_token*", "*access-token*", "*accesstoken*"),
@@ -36,15 +50,25 @@ SECRET_FIELDS = (
     *("*mfa_code*", "*mfa-code*", "*mfacode*", "*mfa_token*", "*2fa_code*"),
     *("*2fa-code*", "*2fa_token*", "*two_factor_code*", "*two-factor-code*"),
     *("*backup_code*", "*backup-code*", "*recovery_code*", "*recovery-code*"),
+    *("*sms_code*", "*sms-code*", "*smscode*"),
     *("*verification_code*", "*verification-code*", "*verificationcode*"),
     *("*security_answer*", "*security-answer*", "*secret_answer*", "*secret-answer*"),
     *("*seed_phrase*", "*recovery_phrase*", "*mnemonic*"),
 )
 
 
+_INDEX = re.compile(r"\[[0-9]*\]$", re.ASCII)
+
+
 def is_secret_name(patterns: tuple[str, ...], name: str) -> bool:
-    """Whether a name fits a pattern, in upper or lower case (of ASCII letters)."""
-    return bool(patterns) and bool(_compiled(patterns).fullmatch(name))
+    """Whether a name fits a pattern, in upper or lower case (of ASCII letters).
+
+    An index at its end (``otp[]``, ``otp[0]``, one box for each digit) is passed over.
+    """
+    if not patterns:
+        return False
+    known, plain = _compiled(patterns), _INDEX.sub("", name)
+    return bool(known.fullmatch(name) or known.fullmatch(plain))
 
 
 @lru_cache

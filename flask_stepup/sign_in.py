@@ -23,7 +23,7 @@ from .client import is_page
 from .errors import Unauthenticated
 from .gate import current_gate
 from .policy_fields import SAFE_METHODS
-from .problem import problem_of
+from .problems import problem_of
 from .required import ReverificationRequired
 from .unmet import unmet_problem
 from .way_back import current_path

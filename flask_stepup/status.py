@@ -16,7 +16,7 @@ from .errors import Refusal
 from .gate import current_gate
 from .gate import Gate
 from .policy_fields import is_scope
-from .problem import problem_of
+from .problems import problem_of
 from .proofs import NOTHING_PROVED
 
 

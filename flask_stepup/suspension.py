@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Literal
 
 from flask import request
@@ -17,11 +19,14 @@ from .field_order import is_parsed
 from .field_order import MULTIPART
 from .field_order import URLENCODED
 from .settings import Settings
+from .signing import Signer
 
 #: More hidden inputs would make a page of megabytes.
 MOST_FIELDS = 1_000
 #: Characters of a secret that other fields are searched for.
-SHORTEST_TYPED_TWICE = 4
+SHORTEST_TYPED_TWICE = 6
+#: What boxes that are ticked, and choices, say: "show_password=on".
+_NO_SECRETS = frozenset({"", "on", "off", "true", "false", "yes", "no", "0", "1"})
 #: Bytes around a name and its value, at most: two separators; or a boundary (70 bytes,
 #: RFC 2046, 5.1.1), the headers of a file input left empty, and line ends.
 _AROUND_A_FIELD = {URLENCODED: 2, MULTIPART: 256}
@@ -46,16 +51,29 @@ class SuspendedForm:
     :param fields: names and values in the order in which they came, repeats too; None
         for a secret, which has to be entered again.
     :param files: names of the file inputs that were left empty, in order.
+    :param areas: names of secrets that have several lines.
     """
 
     enctype: str
     fields: list[tuple[str, str | None]]
     files: list[str]
+    areas: list[str] = field(default_factory=list)
 
     @property
     def secrets(self) -> list[str]:
         """Names of what has to be entered again, once each, in order."""
         return list(dict.fromkeys(name for name, value in self.fields if value is None))
+
+
+def tied_to_form(digest: str, form: SuspendedForm, signer: Signer) -> str:
+    """Return the digest of an action with just this form, but for its secrets.
+
+    A form with nothing in it, which is a mere button, adds nothing.
+    """
+    if not form.fields:
+        return digest
+    parts = json.dumps([form.enctype, form.fields, form.files])
+    return signer.digest("form", digest, parts)[: len(digest)]
 
 
 def suspend(settings: Settings) -> SuspendedForm | NotKept:
@@ -99,14 +117,19 @@ def _kept(
     is_same &= not any(value and _CHANGES.search(value) for _, value in carried)
     if enctype == MULTIPART:
         is_same &= not any(map(_CHANGES_IN_PART_NAME.search, names))
-    return SuspendedForm(enctype, carried, files) if is_same else "text"
+    areas = [
+        n
+        for (n, v), (_, kept) in zip(fields, carried, strict=True)
+        if kept is None and "\n" in v
+    ]
+    return SuspendedForm(enctype, carried, files, areas) if is_same else "text"
 
 
 def _without_secrets(
     fields: Fields, settings: Settings
 ) -> list[tuple[str, str | None]]:
     def is_secret(name: str, value: str) -> bool:
-        return bool(value) and settings.is_secret(name)
+        return value.lower() not in _NO_SECRETS and settings.is_secret(name)
 
     # What is typed twice has any name the second time: "confirm", "repeat", "again".
     typed_twice = {
@@ -136,7 +159,9 @@ def _not_worth_parsing(enctype: str, most_bytes: int) -> NotKept | None:
 
 
 def _is_chosen(file: FileStorage) -> bool:
+    if file.filename:
+        return True
     file.stream.seek(0)
     has_content = bool(file.stream.read(1))
     file.stream.seek(0)
-    return bool(file.filename) or has_content
+    return has_content

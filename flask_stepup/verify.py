@@ -13,24 +13,27 @@ from .answer import json_answer
 from .answer import problem_answer
 from .answer import problem_json
 from .answer import redirect
+from .answerable import assess_challenge
+from .answerable import check_age
+from .answerable import check_open
+from .answerable import kept_open
 from .assessment import Assessment
 from .attempt import Attempt
 from .attempt import Success
-from .challenge import assess_challenge
 from .challenge import Challenge
-from .challenge import check_age
-from .challenge import kept_open
 from .challenge import open_challenge
 from .client import is_bearer
+from .client import is_cross_site
 from .client import is_htmx
 from .client import is_page
 from .errors import InvalidToken
 from .errors import LedgerUnavailable
-from .errors import OperationSpent
+from .errors import OperationOver
 from .errors import Refusal
 from .errors import Rejection
 from .errors import StepUpError
 from .errors import TokenExpired
+from .errors import TooManyAttempts
 from .errors import Unauthenticated
 from .errors import VerifierError
 from .gate import current_gate
@@ -38,7 +41,7 @@ from .gate import Gate
 from .pages import prompt_page
 from .pages import resume_page
 from .policy import Policy
-from .problem import problem_of
+from .problems import problem_of
 from .proofs import Proofs
 from .refusal import answer_refusal
 from .subject import Subject
@@ -50,6 +53,9 @@ def verify() -> Response:
     token, typed = _submitted()
     try:
         subject, challenge = _answering(gate, token)
+        if challenge.form and is_cross_site():
+            # Another site would choose what is confirmed.
+            raise InvalidToken("a form is not carried across sites")
         return _answered(gate, subject, challenge, token, typed)
     except (InvalidToken, Refusal) as error:
         if _wants_json():
@@ -65,7 +71,13 @@ def _answered(
     success = None
     try:
         assessment = assess_challenge(gate, subject, challenge)
-    except OperationSpent as error:
+    except LedgerUnavailable as error:
+        return _ask_again(error, challenge, token)
+    except OperationOver as error:
+        try:
+            check_open(gate, subject)
+        except (LedgerUnavailable, TooManyAttempts) as locked:
+            return _ask_again(locked, challenge, token)
         if _wants_json() or not challenge.form:
             raise
         # The form can be sent once more, for which a new code will be asked.

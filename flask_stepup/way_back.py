@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 from urllib.parse import urlsplit
 
@@ -13,7 +14,15 @@ from .client import is_our_host
 
 def current_path() -> str:
     """Path and query of the current request, percent-encoded."""
-    path = quote(request.script_root + request.path, safe=_IN_PATH)
+    # As it came: Werkzeug's own path has one slash in front, whatever was there.
+    raw = request.environ["PATH_INFO"].encode("latin-1") or b"/"
+    path = quote(raw, safe=_IN_PATH)
+    if _DOTS.search(path):
+        # It came with its slashes encoded: a browser would take the dots for steps.
+        path = "/" + path[1:].replace("/", "%2F")
+    path = quote(request.script_root, safe=_IN_PATH) + path
+    if path.startswith("//"):
+        path = "/." + path  # the same path to a browser, and no host
     query = quote(request.query_string, safe=_IN_QUERY)
     return _local(f"{path}?{query}" if query else path)
 
@@ -26,13 +35,13 @@ def referring_path() -> str:
 def path_of_form() -> str:
     """The page of ours with the form that was sent.
 
-    Where the browser does not tell, it is the page with the address that the form is
-    sent to, as is usual, if there is one.
+    Where the browser does not tell, or the form was sent again from a page of ours, it
+    is the page with the address that the form is sent to, as is usual, if there is one.
     """
     rule = request.url_rule
-    if request.referrer or rule is None or "GET" not in (rule.methods or ()):
-        return referring_path()
-    return current_path()
+    has_page = rule is not None and "GET" in (rule.methods or ())
+    is_told = request.referrer and not _is_prompt(request.referrer)
+    return current_path() if has_page and not is_told else referring_path()
 
 
 def htmx_path() -> str:
@@ -44,8 +53,11 @@ def _path_of_ours(url: str | None) -> str | None:
     if not url or not is_our_host(url):
         return None
     parts = urlsplit(url)._replace(scheme="", netloc="", fragment="")
-    path = _local(parts.geturl())
-    return None if path.startswith(url_for("stepup.prompt")) else path
+    return None if _is_prompt(url) else _local(parts.geturl())
+
+
+def _is_prompt(url: str) -> bool:
+    return is_our_host(url) and urlsplit(url).path.startswith(url_for("stepup.prompt"))
 
 
 def home_path() -> str:
@@ -59,6 +71,9 @@ def _local(path: str) -> str:
     return "/" + path.lstrip("/\\")
 
 
-# RFC 3986, 3.3 and 3.4; what came percent-encoded in a query stays as it came.
+#: Segments that a browser resolves (WHATWG URL, 4.4).
+_DOTS = re.compile(r"/\.{1,2}(?:/|$)")
+# RFC 3986, 3.3 and 3.4; what came percent-encoded in a query stays as it came, and so
+# does what browsers do not encode there (WHATWG URL, query percent-encode set).
 _IN_PATH = "!$&'()*+,/:;=@"
-_IN_QUERY = _IN_PATH + "?%"
+_IN_QUERY = _IN_PATH + "?%[]{}|^`\\"

@@ -243,9 +243,10 @@ def test_the_host_counts_where_it_names_something() -> None:
     assert len(digests(wipes(by_subdomain, subdomain="<tenant>"))) == 2
 
 
-def test_where_the_app_is_mounted_makes_no_other_action() -> None:
-    """Neither the prefix of a proxy nor its scheme is part of what is done."""
-    assert at(base_url="https://localhost/app") == at()
+def test_where_the_app_is_mounted_is_part_of_an_action() -> None:
+    """Mounted for tests it is not the same as for real; the scheme does not count."""
+    assert at(base_url="https://localhost") == at()
+    assert at(base_url="http://localhost/test") != at()
 
 
 # Where values come from
@@ -360,7 +361,24 @@ def test_what_is_not_said_to_be_json_is_not_read_as_json(content_type: str) -> N
     sent = {"data": b'{"to": "7", "to": 8}', "content_type": content_type}
 
     assert refused(**sent).fault == "is missing"
-    assert at("/transfer?to=7", ("to",), **sent).values == {"to": "7"}
+    assert at("/transfer/7", ("to",), **sent).values == {"to": "7"}
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "", "application/octet-stream"])
+def test_a_query_beside_a_body_of_unknown_type_is_unclear(content_type: str) -> None:
+    """A view that reads JSON whatever the type says would do what nobody was shown."""
+    sent = {"data": b'{"to": "mallory"}', "content_type": content_type}
+
+    assert "neither a form nor JSON" in refused("/transfer?to=7", **sent).fault
+    assert at("/transfer?to=7", ("to",)).values == {"to": "7"}
+
+
+def test_no_secret_within_a_value_is_shown() -> None:
+    """A key of JSON may be that of a secret, at any depth."""
+    for value in ({"password": "4711"}, [{"card": {"password": "4711"}}]):
+        error = refused(json={"to": value})
+
+        assert error.fault == "holds what must not be shown"
 
 
 def test_the_value_is_the_one_that_the_app_reads() -> None:
@@ -629,7 +647,8 @@ def test_the_view_reads_its_files_as_if_nothing_had_been() -> None:
 @pytest.mark.parametrize("content_type", [JSON, "application/octet-stream"])
 def test_the_view_may_read_the_stream(content_type: str) -> None:
     """Large uploads are not read before the view does so."""
-    app = guarded(("to",), lambda: request.stream.read())
+    bind = ("to",) if content_type == JSON else lambda: {"to": "7"}
+    app = guarded(bind, lambda: request.stream.read())
     body = b'{"x": 1}'
 
     response = app.test_client().post("/run?to=7", data=body, content_type=content_type)

@@ -16,7 +16,7 @@ from people import Person
 import flask_stepup
 from flask_stepup import signals
 from flask_stepup.errors import StepUpError
-from flask_stepup.problem import problem_of
+from flask_stepup.problems import problem_of
 from flask_stepup.sandbox import demo_users
 from flask_stepup.sandbox import Sandbox
 from flask_stepup.sandbox import SandboxUser

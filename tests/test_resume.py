@@ -6,6 +6,7 @@ import html
 import re
 import secrets
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ import time_machine
 from conftest import MakeApp
 from conftest import signed_in
 from flask import Flask
+from flask import Request
 from flask import request
 from flask import session
 from flask_wtf import CSRFProtect
@@ -26,6 +28,7 @@ from werkzeug.test import TestResponse
 from flask_stepup import NotEnrolled
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
+from flask_stepup.errors import LedgerUnavailable
 
 #: Interleaved repeats, nothing, and what a parser could stumble over.
 FIELDS = [
@@ -457,3 +460,130 @@ def test_inside_a_view_the_form_is_kept_too(make_app: MakeApp, codes: Codes) -> 
     assert "Up to 5" in Prompt(asked).says
     assert resumption.fields == [("amount", "5"), ("b", "1"), ("amount", "6")]
     assert resumption.send(alice).text == "done"
+
+
+def test_no_other_site_puts_a_form_under_the_prompt(app: Flask, alice: Person) -> None:
+    """Promise 8: who holds a copy of the session posts their challenge in vain."""
+    thief = Person(app)
+    alice.prompted()
+    thief.put_back(alice.cookie())
+    theirs = Prompt(post(thief, data="to=mallory&amount=9999")).challenge
+    cross_site = {"Sec-Fetch-Site": "cross-site"}
+    for code in ("", "right"):
+        data = {"challenge": theirs, "code": code}
+        answer = alice.open("/stepup/", "POST", data=data, headers=cross_site)
+
+        assert answer.status_code == 400
+        assert "challenge" not in answer.text
+        assert "mallory" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "action"),
+    [
+        ("/pages/../admin", "/pages%2F..%2Fadmin"),
+        ("/pages/./x", "/pages%2F.%2Fx"),
+        ("/pages/..", "/pages%2F.."),
+        ("/pages/...", "/pages/..."),
+        ("/pages/a.b/..c", "/pages/a.b/..c"),
+        ("/pages/%2e%2e/admin", "/pages/%252e%252e/admin"),
+        ("//evil.example/x", "/.//evil.example/x"),
+        ("/\\evil.example/x", "/%5Cevil.example/x"),
+    ],
+)
+def test_a_form_goes_to_no_other_address(
+    make_app: MakeApp, path: str, action: str
+) -> None:
+    """Promise 10: browsers resolve dots and slashes, in which a path may be odd."""
+    app = make_app()
+    app.url_map.merge_slashes = False
+    seen = []
+
+    @app.post("/<path:rest>")
+    @require_reverification
+    def pages(rest: str) -> str:
+        seen.append(request.path)
+        return ""
+
+    alice = Person(app, "alice")
+    odd = {"environ_overrides": {"PATH_INFO": path}}
+    resumption = Resumption(confirm(alice, post(alice, "/", **odd)))
+
+    assert resumption.attribute("action") == action
+
+
+def test_where_the_ledger_is_away_the_form_stays(app: Flask, alice: Person) -> None:
+    """Promise 8: the page that says so has the form, and takes the code again."""
+    asked = post(alice)
+    ledger = app.extensions["stepup"].ledger
+    away = Away(ledger)
+    app.extensions["stepup"].ledger = away
+    page = confirm(alice, asked)
+    app.extensions["stepup"].ledger = ledger
+
+    assert page.status_code == 503
+    assert page.headers["Retry-After"]
+    Resumption(confirm(alice, page)).send(alice)
+    assert bodies(app) == [encoded(FIELDS)]
+
+
+class Away:
+    """A ledger that cannot be asked."""
+
+    def __init__(self, ledger: Any) -> None:
+        self.id = ledger.id
+
+    def standing(self, *_: Any) -> None:
+        raise LedgerUnavailable("away")
+
+
+def test_a_second_prompt_knows_the_forms_page_too(app: Flask, alice: Person) -> None:
+    """The form that comes again was on no page of its own: its own address is."""
+    asked = post(alice, headers={"Referer": "http://localhost/stepup/"})
+
+    assert '<a href="/send">Cancel</a>' in asked.text
+
+
+def test_markup_is_escaped_whatever_the_app_does(make_app: MakeApp) -> None:
+    """Form, reason and values are somebody's text, even where autoescape is off."""
+    app = make_app()
+    app.jinja_env.autoescape = False
+    bound = require_reverification(bind=("to",), reason="<b>Send</b>")
+    app.add_url_rule("/bound", view_func=bound(lambda: "done"), methods=["POST"])
+    alice = Person(app, "alice")
+    asked = post(alice, "/bound", data="to=%22%3E%3Cscript%3E")
+    page = confirm(alice, asked)
+
+    for text in (asked.text, page.text):
+        assert "<script>" not in text
+        assert "<b>" not in text
+    assert Resumption(page).fields == [("to", '"><script>')]
+
+
+def test_a_request_class_of_the_apps_own_is_left_alone(
+    codes: Codes, tmp_path: Path
+) -> None:
+    """It may have limits that nobody can set."""
+
+    class Own(Request):
+        max_content_length = property(lambda self: 1_000_000)  # type: ignore[assignment]
+        max_form_memory_size = property(lambda self: 1_000_000)  # type: ignore[assignment]
+
+    app = Flask("own", instance_path=str(tmp_path))
+    app.request_class = Own
+    app.config.update(SECRET_KEY="k" * 32, STEPUP_STORAGE_URI="memory://")
+    StepUp(app, verifier=codes, subject_loader=lambda: "alice")
+    alice = Person(bank(app))
+
+    assert Resumption(confirm(alice, post(alice))).send(alice).text == "sent"
+
+
+def test_a_secret_of_several_lines_is_entered_in_several_lines(
+    app: Flask, alice: Person
+) -> None:
+    """A key in PEM, say, in a text area."""
+    asked = post(alice, data="private_key=-----BEGIN%0D%0AAAA%0D%0A-----END&pin=4711")
+    form = Resumption(confirm(alice, asked)).form
+
+    assert re.search(r'<textarea [^>]*name="private_key"[^>]*></textarea>', form)
+    assert re.search(r'<input [^>]*type="password" name="pin"', form)

@@ -338,7 +338,7 @@ HARMLESS = """
     compass pass_number spin spinner shipping shipping_pin_location opinion pincode
     pinned pins mapping secretary secretariat keyboard key monkey turkey api apiary
     card cardholder card_name card_expiry discard cc cc_email account account_number
-    number iban amount to confirm confirmed confirm_transfer confirmation otp_device total
+    number iban amount to confirm confirmed confirm_transfer confirmation otp_device
     footprint otpusk security verification recovery_email message text q conf\u0131rm
     p\u0131n cl\u0131ent_secre\u0162 \u017fecret
 """.split()

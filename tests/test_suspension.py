@@ -859,9 +859,13 @@ def test_a_secret_that_is_typed_twice_is_carried_in_no_field(
     make_app: MakeApp,
 ) -> None:
     """Whatever its second field is called; a short value may be a chance."""
-    fields = [("password", "hunter2"), ("confirm", "hunter2"), ("pin", "25")]
+    fields = [
+        ("password", "correct horse"),
+        ("confirm", "correct horse"),
+        ("pin", "2026"),
+    ]
     settings = make_app().extensions["stepup"].settings
-    data = urlencode([*fields, ("amount", "25")])
+    data = urlencode([*fields, ("year", "2026")])
     with make_app().test_request_context(
         method="POST", data=data, content_type=URLENCODED
     ):
@@ -872,5 +876,22 @@ def test_a_secret_that_is_typed_twice_is_carried_in_no_field(
         ("password", None),
         ("confirm", None),
         ("pin", None),
-        ("amount", "25"),
+        ("year", "2026"),
     ]
+
+
+def test_what_boxes_say_is_no_secret(make_app: MakeApp) -> None:
+    """Nobody could enter it again."""
+    fields = [("show_password", "on"), ("is_secret", "TRUE"), ("newsletter", "true")]
+    settings = (
+        make_app(STEPUP_SECRET_FIELDS=["*password*", "is_secret"])
+        .extensions["stepup"]
+        .settings
+    )
+    with make_app().test_request_context(
+        method="POST", data=urlencode(fields), content_type=URLENCODED
+    ):
+        form = suspend(settings)
+
+    assert isinstance(form, SuspendedForm)
+    assert form.fields == fields

@@ -1,0 +1,211 @@
+"""Challenges of approvals: which request they are of, and how they end."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Any
+
+import pytest
+import time_machine
+from conftest import MakeApp
+from conftest import signed_in
+from flask import Flask
+from flask import request
+from people import Codes
+from people import Person
+from people import Prompt
+from werkzeug.test import TestResponse
+
+from flask_stepup import require_reverification
+from flask_stepup import StepUp
+
+HTMX = {"HX-Request": "true", "HX-Current-URL": "http://localhost/pay"}
+
+
+@pytest.fixture(name="stepup")
+def _stepup(codes: Codes) -> StepUp:
+    return StepUp(verifier=codes, subject_loader=signed_in)
+
+
+@pytest.fixture(name="app")
+def _app(make_app: MakeApp, stepup: StepUp) -> Flask:
+    return bank(make_app(stepup=stepup, STEPUP_ATTEMPT_LIMIT="2 per 5 minutes"))
+
+
+def bank(app: Flask) -> Flask:
+    """One route for each kind of approval."""
+    app.extensions["ran"] = ran = []
+
+    @app.post("/close")
+    @require_reverification(once=True)
+    def close() -> str:
+        ran.append(request.form.to_dict())
+        return "closed"
+
+    @app.post("/pay")
+    @require_reverification(bind=("to", "note"), reason="Pay")
+    def pay() -> str:
+        ran.append(request.values.to_dict())
+        return "paid"
+
+    return app
+
+
+def right() -> str:
+    return "right" + secrets.token_hex(4)
+
+
+def post(person: Person, path: str, **data: str) -> TestResponse:
+    return person.open(path, "POST", data=data)
+
+
+def test_who_approves_one_tab_has_not_approved_another(
+    app: Flask, alice: Person
+) -> None:
+    """Promise 9: with ``once``, which shows no values, the form counts as it was."""
+    bob, mallory = post(alice, "/close", to="bob"), post(alice, "/close", to="mallory")
+    alice.answer(Prompt(bob), right())
+
+    assert post(alice, "/close", to="mallory").status_code == 403
+    assert post(alice, "/close", to="bob").text == "closed"
+    assert alice.answer(Prompt(mallory), right()).status_code == 200
+    assert post(alice, "/close", to="mallory").text == "closed"
+    assert [run["to"] for run in app.extensions["ran"]] == ["bob", "mallory"]
+
+
+def test_what_could_not_be_kept_is_approved_by_its_view(
+    app: Flask, alice: Person
+) -> None:
+    """It has to be entered again, and may come in another way."""
+    asked = alice.open("/close", "POST", data="x" * 9, content_type="text/plain")
+    alice.answer(Prompt(asked), right())
+
+    assert post(alice, "/close", to="bob").text == "closed"
+
+
+def test_a_secret_that_is_entered_again_is_part_of_no_approval(
+    app: Flask, alice: Person
+) -> None:
+    """It was not carried, so nobody knows whether it is the same."""
+    asked = post(alice, "/close", to="bob", password="typed once")
+    page = alice.answer(Prompt(asked), right())
+
+    assert 'type="password" name="password"' in page.text
+    assert post(alice, "/close", to="bob", password="typed again").text == "closed"
+
+
+def test_after_too_many_wrong_codes_a_request_is_withdrawn(
+    app: Flask, alice: Person, stepup: StepUp
+) -> None:
+    """OWASP 2.4: it is told that, and until when; nobody is told that it was done."""
+    now = time.time()
+    with time_machine.travel(now, tick=False) as clock:
+        prompt = Prompt(post(alice, "/close", to="bob"))
+        answers = [alice.answer(prompt, "wrong") for _ in range(4)]
+        answers.append(alice.answer(prompt, right()))
+        assert [a.status_code for a in answers] == [422, 422, 429, 429, 429]
+        assert answers[-1].headers["Retry-After"] == "300"
+        assert "confirmed" not in Prompt(answers[-1]).says
+        told = alice.json(
+            "/stepup/", "POST", json={"challenge": prompt.challenge, "code": right()}
+        )
+        assert (told.status_code, told.json["code"]) == (429, "too_many_attempts")
+        clock.shift(301)
+        withdrawn = alice.answer(prompt, right())
+        assert withdrawn.status_code == 400
+        assert "Nothing has been done" in Prompt(withdrawn).says
+        assert re.search(r'action="/close"', withdrawn.text)
+        again = post(alice, "/close", to="bob")
+        alice.answer(Prompt(again), right())
+
+        assert post(alice, "/close", to="bob").text == "closed"
+
+
+def test_unlocking_does_not_bring_a_withdrawn_request_back(
+    app: Flask, alice: Person, stepup: StepUp
+) -> None:
+    """It is asked for anew, for which the form is still there."""
+    prompt = Prompt(post(alice, "/close", to="bob"))
+    for _ in range(2):
+        alice.answer(prompt, "wrong")
+    with app.app_context():
+        stepup.unlock("alice")
+
+    assert alice.answer(prompt, right()).status_code == 400
+
+
+def test_who_has_done_it_is_told_before_doing_it_again(
+    app: Flask, alice: Person
+) -> None:
+    """A reload of what a view answered: it may be done already."""
+    asked = post(alice, "/close", to="bob")
+    alice.answer(Prompt(asked), right())
+    post(alice, "/close", to="bob")
+    again = post(alice, "/close", to="bob")
+
+    for page in (again, alice.answer(Prompt(again), "wrong")):
+        assert "Nothing has been done yet" not in Prompt(page).says
+        assert "it may be done by now" in Prompt(page).says
+
+
+def test_a_prompt_that_no_address_can_hold_is_not_led_to(
+    app: Flask, alice: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """HTMX goes to an address, and servers take no endless ones."""
+    values = {"to": secrets.token_hex(240), "note": secrets.token_hex(240)}
+    short = alice.client.post("/pay", data={"to": "a", "note": "b"}, headers=HTMX)
+    values = {name: "山" + "".join(map(chr, noise())) for name in values}
+    long = alice.client.post("/pay", data=values, headers=HTMX)
+
+    assert len(short.headers["HX-Redirect"]) < 2_000
+    assert (long.status_code, "HX-Redirect" in long.headers) == (403, False)
+    assert "bind fewer or shorter values" in caplog.text
+
+
+def noise() -> list[int]:
+    """Letters that do not compress."""
+    return [0x4E00 + secrets.randbelow(0x5000) for _ in range(490)]
+
+
+def test_is_reverified_never_raises(
+    make_app: MakeApp, stepup: StepUp, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever its function does, or the request is."""
+    app = make_app(stepup=stepup, MAX_CONTENT_LENGTH=100)
+    demands: list[dict[str, Any]] = [
+        {"bind": lambda: 1 / 0},
+        {"bind": lambda: {"to": request.form["nothing"]}},
+        {"bind": ("to",)},
+        {"bind": dict},
+        {"once": True},
+    ]
+
+    @app.route("/look", methods=["GET", "POST"])
+    def look() -> list[bool]:
+        return [stepup.is_reverified(**demand) for demand in demands]
+
+    alice = Person(app, "alice")
+
+    assert alice.json("/look").json == [False] * 5
+    assert post(alice, "/look", to="x" * 200).json == [False] * 5
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_spent_approvals_leave_before_what_still_serves(
+    make_app: MakeApp, stepup: StepUp
+) -> None:
+    """Eight transfers do not end the elevation of everything else."""
+    app = bank(make_app(stepup=stepup))
+    scoped = require_reverification(scope="other")
+    app.add_url_rule("/other", view_func=scoped(lambda: "other"), endpoint="other")
+    alice = Person(app, "alice")
+    alice.step_up(right())
+    for n in range(7):
+        alice.answer(Prompt(post(alice, "/close", to=str(n))), right())
+        assert post(alice, "/close", to=str(n)).text == "closed"
+    alice.step_up(right(), "/other")
+
+    assert alice.open("/vault").status_code == 200
+    assert alice.open("/other").status_code == 200
