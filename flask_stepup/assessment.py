@@ -77,12 +77,12 @@ def _stamped(
     if standing.session_revoked:
         return NOTHING_PROVED, "revoked"
     valid = [m for m in markers if m.generation == standing.generation]
-    serving = [m for m in valid if not _is_spent(m, standing)]
-    if serving:
-        return max(serving, key=lambda marker: marker.latest).proofs, None
-    if valid:
-        return NOTHING_PROVED, "spent"
-    return NOTHING_PROVED, "revoked" if markers else None
+    if not valid:
+        return NOTHING_PROVED, "revoked" if markers else None
+    newest_first = sorted(valid, key=lambda marker: -marker.latest)
+    serving = [m for m in newest_first if not _is_spent(m, standing)]
+    proofs = serving[0].proofs if serving else NOTHING_PROVED
+    return proofs, "spent" if _is_spent(newest_first[0], standing) else None
 
 
 def _is_spent(marker: Marker, standing: Standing) -> bool:

@@ -145,14 +145,16 @@ class Attempt:
         digest = self.gate.signer.digest("used code", user_id, folded(code))
         try:
             settlement = self.gate.ledger.settle(
-                user_id, binding.nonce or "", digest, binding.session_id
+                user_id, binding.nonce or "", digest, binding.session_id, ticket
             )
         except LedgerUnavailable as error:
             # The verifier has said yes, and so has spent the code if it was a
             # backup code: to say "try again" would not be the truth.
             raise OutcomeUnknown(str(error)) from error
         if not settlement.first_use:
-            self._tell_if_exhausted(ticket)
+            # Of two clicks the first has cleared the attempts of both.
+            if settlement.is_counted:
+                self._tell_if_exhausted(ticket)
             code_reused.send(real_app(), user_id=user_id)
             raise CodeAlreadyUsed("this code has opened once before")
         if settlement.standing != self.standing:

@@ -209,3 +209,16 @@ def test_spent_approvals_leave_before_what_still_serves(
 
     assert alice.open("/vault").status_code == 200
     assert alice.open("/other").status_code == 200
+
+
+def test_the_newest_of_several_approvals_tells_the_cause(
+    app: Flask, alice: Person
+) -> None:
+    """One that nobody used is too old by now, and the last one is spent."""
+    with time_machine.travel(time.time(), tick=False) as clock:
+        for seconds in (600, 590):
+            alice.answer(Prompt(post(alice, "/close")), right())
+            clock.shift(seconds)
+        assert post(alice, "/close").text == "closed"
+
+        assert alice.json("/close", "POST").json["cause"] == "spent"

@@ -415,6 +415,19 @@ class TestEveryLedger:
             step(ledger, LONE_SURROGATE)
         assert remaining(ledger, "somebody else", *FIVE) == 4
 
+    def test_whether_an_attempt_counts_is_told(self, ledger: Ledger) -> None:
+        """It does until somebody clears it, by a right code for one."""
+        one, other = ledger.reserve("u", FIVE), ledger.reserve("u", FIVE)
+        assert isinstance(one, Ticket)
+        assert isinstance(other, Ticket)
+
+        assert not ledger.settle("u", "s", "a", None, one).is_counted
+        late = ledger.reserve("u", FIVE)
+        assert isinstance(late, Ticket)
+        assert ledger.settle("u", "s", "a", None, late).is_counted
+        assert not ledger.settle("u", "s", "a", None, other).is_counted
+        assert not ledger.settle("u", "s", "a").is_counted
+
     def test_a_code_opens_once(self, ledger: Ledger, clock: Any) -> None:
         """A code is used for the first time once, until nobody would accept it."""
         assert ledger.settle("u", "s", "digest").first_use

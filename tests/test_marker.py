@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from flask_stepup.errors import InvalidToken
 from flask_stepup.binding import Binding
+from flask_stepup.errors import InvalidToken
 from flask_stepup.marker import Marker
 from flask_stepup.marker import open_marker
 from flask_stepup.signing import Signer

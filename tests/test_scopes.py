@@ -146,6 +146,7 @@ def test_scopes_are_proved_and_expire_one_by_one(alice: Person) -> None:
 def test_a_marker_under_another_scopes_name_opens_nothing(alice: Person) -> None:
     """Promise 1: the scope is signed, and not read off the name in the session."""
     alice.step_up(right(), "/in/payments")
+    assert opens(alice) == ["payments"]  # by now its signature is remembered
     token = state_of(alice)["_stepup"]["payments"]
     with alice.client.session_transaction() as state:
         state["_stepup"] = {"": token, "keys": token}

@@ -23,7 +23,7 @@ from flask_stepup.errors import VerifierError
 from flask_stepup.errors import VerifierFault
 from flask_stepup.errors import VerifierMisconfigured
 from flask_stepup.errors import VerifierUnavailable
-from flask_stepup.problem import problem_of
+from flask_stepup.problems import problem_of
 from flask_stepup.verification import Verification
 from flask_stepup.verification import Verifier
 from flask_stepup.verifiers import as_verifier

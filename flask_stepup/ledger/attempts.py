@@ -38,6 +38,14 @@ def clear(connection: sqlite3.Connection, user_id: str) -> None:
     connection.execute("DELETE FROM attempts WHERE user_id = ?", (user_id,))
 
 
+def is_counted(connection: sqlite3.Connection, ticket: Ticket | None) -> bool:
+    """Whether an attempt was neither given back nor cleared."""
+    if ticket is None:
+        return False
+    by_id = "SELECT 1 FROM attempts WHERE ticket = ?"
+    return connection.execute(by_id, (ticket.id,)).fetchone() is not None
+
+
 def _newest(
     connection: sqlite3.Connection, user_id: str, limit: Limit, now: float
 ) -> list[float]:

@@ -74,10 +74,12 @@ class Settlement:
     """A right code was written down.
 
     :param first_use: False when the same code had opened before.
+    :param is_counted: whether the attempt still counts: nobody has cleared it since.
     """
 
     first_use: bool
     standing: Standing
+    is_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,17 @@ class Ledger(Protocol):
         ...
 
     def settle(
-        self, user_id: str, nonce: str, code_digest: str, session_id: str | None = None
+        self,
+        user_id: str,
+        nonce: str,
+        code_digest: str,
+        session_id: str | None = None,
+        ticket: Ticket | None = None,
     ) -> Settlement:
-        """Write a right code down; on its first use clear the user's attempts."""
+        """Write a right code down; on its first use clear the user's attempts.
+
+        :param ticket: of the attempt, to be told whether it still counts.
+        """
         ...
 
     def spend(

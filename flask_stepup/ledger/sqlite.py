@@ -21,6 +21,7 @@ from pathlib import Path
 from ..errors import ConfigurationError
 from ..errors import LedgerUnavailable
 from .attempts import clear
+from .attempts import is_counted
 from .attempts import reserve
 from .claims import claim_code
 from .claims import spend_first
@@ -92,14 +93,19 @@ class SQLiteLedger:
             connection.execute("DELETE FROM attempts WHERE ticket = ?", (ticket.id,))
 
     def settle(
-        self, user_id: str, nonce: str, code_digest: str, session_id: str | None = None
+        self,
+        user_id: str,
+        nonce: str,
+        code_digest: str,
+        session_id: str | None = None,
+        ticket: Ticket | None = None,
     ) -> Settlement:
         with self._step() as connection:
             first_use = claim_code(connection, code_digest)
             if first_use:
                 clear(connection, user_id)
             standing = read_standing(connection, user_id, nonce, session_id)
-            return Settlement(first_use, standing)
+            return Settlement(first_use, standing, is_counted(connection, ticket))
 
     def spend(
         self,
