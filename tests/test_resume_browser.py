@@ -541,7 +541,7 @@ SPENT = "This has been confirmed before"
 def test_going_back_sends_nothing(
     browser: Browser, bank: Bank, page: str, scripts: bool, shows: str
 ) -> None:
-    """Nor does it run anything to call the page before up again, as the browser offers."""
+    """Nor does it run anything to call the page before up again, as browsers offer."""
     bank.forms["form"] = form_of(TRANSFER, 'action="/transfer/7"', BUTTON)
     with visiting(browser, bank, scripts) as visitor:
         send_and_go_on(visitor, f"/page/{page}", TRANSFER)
