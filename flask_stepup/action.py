@@ -10,16 +10,14 @@ from typing import Any
 
 from flask import current_app
 from flask import request
-from werkzeug.exceptions import BadRequest
 
 from .approvable import read_argument
 from .approvable import read_value
 from .approvable import shown
 from .errors import ConfigurationError
 from .errors import ValueRefused
-from .field_order import MULTIPART
-from .field_order import URLENCODED
 from .legible import visible
+from .look_up import look_up
 from .policy import Policy
 from .policy_fields import Bind
 from .policy_fields import LONGEST_SCOPE
@@ -61,6 +59,9 @@ def current_action(
         name: read_value(name, value)
         for name, value in _bound(policy.bind, is_secret).items()
     }
+    if isinstance(policy.bind, tuple):
+        for name, reading in readings.items():
+            _check_no_secrets(name, reading.plain, is_secret)
     done = {
         "scope": policy.scope,
         "method": request.method,
@@ -70,6 +71,8 @@ def current_action(
             name: read_argument(value) for name, value in _arguments().items()
         },
         "values": {name: reading.typed for name, reading in readings.items()},
+        # With values those are what counts; without, it is the request as it was.
+        "query": "" if policy.bind else request.query_string.decode("latin-1"),
     }
     # The same names and values in another order are the same action.
     digest = signer.digest("action", json.dumps(done, sort_keys=True))
@@ -106,11 +109,7 @@ def _bound(bind: Bind | None, is_secret: Callable[[str], bool]) -> Mapping[str, 
             f"bind={name!r} would show what STEPUP_SECRET_FIELDS keeps secret: bind "
             "other values, or change that setting"
         )
-    body = _json_object(bind[0])
-    values = {name: _only_value(name, body) for name in bind}
-    for name, value in values.items():
-        _check_no_secrets(name, value, is_secret)
-    return values
+    return look_up(bind)
 
 
 def _check_no_secrets(name: str, value: Any, is_secret: Callable[[str], bool]) -> None:
@@ -140,60 +139,3 @@ def _checked(values: object) -> Mapping[str, Any]:
                 f"{LONGEST_SCOPE} printable characters"
             )
     return {str(name): values[name] for name in values}
-
-
-def _only_value(name: str, body: Mapping[str, Any]) -> Any:
-    """The value of that name, if the request has just one."""
-    if name in request.files:
-        raise ValueRefused(name, "is missing, since a file is not a value")
-    arguments = _arguments()
-    found = [
-        *([arguments[name]] if name in arguments else []),
-        *request.args.getlist(name),
-        *request.form.getlist(name),
-        *([body[name]] if name in body else []),
-    ]
-    if not found:
-        raise ValueRefused(name, "is missing")
-    if len(found) > 1:
-        raise ValueRefused(name, "was sent more than once")
-    if name in request.args and _has_odd_body():
-        # A view that reads it as JSON all the same would do what nobody was shown.
-        raise ValueRefused(name, "is unclear, as the body is neither a form nor JSON")
-    return found[0]
-
-
-def _has_odd_body() -> bool:
-    has_body = request.content_length or "Transfer-Encoding" in request.headers
-    is_read = request.is_json or request.mimetype in (URLENCODED, MULTIPART)
-    return bool(has_body) and not is_read
-
-
-def _json_object(name: str) -> Mapping[str, Any]:
-    """The names and values of a JSON body, as the view will see them.
-
-    :param name: that is looked for, to tell what is unclear.
-    """
-    # Parsed twice, as only a parse of our own shows a repeated key: of its values one
-    # parser takes the first, another the last (RFC 8259, 4).
-    if not request.is_json or not (body := request.get_data(cache=True)):
-        return {}
-    try:
-        json.loads(body, object_pairs_hook=_once_each, parse_constant=_no_constant)
-        found = request.get_json()
-    except (ValueError, RecursionError, BadRequest):
-        found = None
-    if not isinstance(found, Mapping):
-        raise ValueRefused(
-            name, "is unclear: the body must be a JSON object, with each key once"
-        )
-    return found
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> None:
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a key is repeated")
-
-
-def _no_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")

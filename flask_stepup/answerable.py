@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from .approvals import name_of_void
 from .assessment import Assessment
 from .challenge import Challenge
 from .errors import InvalidToken
+from .errors import LedgerUnavailable
 from .errors import OperationSpent
 from .errors import OperationVoided
 from .errors import TokenExpired
@@ -43,8 +45,10 @@ def kept_open(
     try:
         check_age(gate, challenge)
     except TokenExpired:
-        challenge = challenge.renewed()
-        return challenge, challenge.seal(gate, subject)
+        renewed = challenge.renewed()
+        # Where it cannot be, what there is is kept: it can be renewed later.
+        with suppress(LedgerUnavailable):
+            return renewed, renewed.seal(gate, subject)
     return challenge, token
 
 

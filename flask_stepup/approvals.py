@@ -30,8 +30,7 @@ from .settings import Settings
 from .signing import Signer
 from .subject import Subject
 from .suspension import suspend
-from .suspension import SuspendedForm
-from .suspension import tied_to_form
+from .suspension import tie_of
 
 log = logging.getLogger("flask_stepup")
 
@@ -73,8 +72,7 @@ class Approvals:
         if serving:
             is_current = self._is_current(serving, policy)
             return action, None if is_current else Shortfall(SECOND, "expired")
-        actions = self._actions(policy, action)
-        approval, shortfall = self._spend(policy, subject, binding, actions)
+        approval, shortfall = self._spend(policy, subject, binding, action.digest)
         if approval:
             spent[subject.user_id, action.digest] = approval
         elif spent:
@@ -91,8 +89,10 @@ class Approvals:
         """
         if request.method in SAFE_METHODS:
             return False
-        actions = self._actions(policy, self._action(policy))
-        return self._assess(policy, subject, binding, actions).shortfall is None
+        serving = self._serving(binding, self._action(policy).digest)
+        standing = self._standing(binding, self.ids(binding))
+        assessment = assess(policy, subject, serving, standing, self._settings)
+        return assessment.shortfall is None
 
     def assess(
         self, policy: Policy, subject: Subject, binding: Binding, operation: Operation
@@ -101,8 +101,11 @@ class Approvals:
 
         :raises LedgerUnavailable: it cannot be known.
         """
-        action = frozenset({operation.action})
-        return self._assess(policy, subject, binding, action, operation.id)
+        ids = self.ids(binding) | {operation.id, name_of_void(operation.id)}
+        approvals = self._keeping.approvals(binding)
+        serving = [a for a in approvals if a.operation == operation]
+        standing = self._standing(binding, ids)
+        return assess(policy, subject, serving, standing, self._settings)
 
     def void(self, binding: Binding, operation: Operation, standing: Standing) -> None:
         """Have nobody approve this operation any more; it has to be asked for anew.
@@ -125,26 +128,14 @@ class Approvals:
     def _action(self, policy: Policy) -> Action:
         return current_action(policy, self._signer, self._settings.is_secret)
 
-    def _actions(self, policy: Policy, action: Action) -> frozenset[str]:
-        """The digests of what an approval may be of, to serve the current request.
-
-        Where no values are bound, what is in a form was not shown to anybody: who
-        approved the form of one tab has not approved that of another.
-        """
-        kept = "body" if policy.bind else suspend(self._settings)
-        if not isinstance(kept, SuspendedForm):
-            return frozenset({action.digest})
-        tied = tied_to_form(action.digest, kept, self._signer)
-        return frozenset({action.digest, tied})
-
     def _spend(
         self,
         policy: Policy,
         subject: Subject,
         binding: Binding,
-        actions: frozenset[str],
+        action: str,
     ) -> tuple[Approval | None, Shortfall | None]:
-        approvals = self._of(binding, actions)
+        approvals = self._serving(binding, action)
         # To look first and spend afterwards would let parallel requests through: it is
         # one step of the ledger.
         spending = self._ledger.spend(
@@ -165,33 +156,26 @@ class Approvals:
         # What no approval was spent for does not run, whatever the clock says by now.
         return None, lacking or Shortfall(SECOND, "expired")
 
-    def _assess(
-        self,
-        policy: Policy,
-        subject: Subject,
-        binding: Binding,
-        actions: frozenset[str],
-        operation_id: str | None = None,
-    ) -> Assessment:
-        ids = self.ids(binding)
-        if operation_id:
-            ids |= {operation_id, name_of_void(operation_id)}
-        standing = self._ledger.standing(
-            binding.user_id, binding.nonce or "", binding.session_id, ids
-        )
-        serving = [
-            approval
-            for approval in self._of(binding, actions)
-            if operation_id in (None, approval.operation.id)
-        ]
-        return assess(policy, subject, serving, standing, self._settings)
+    def _serving(self, binding: Binding, action: str) -> list[Approval]:
+        """The approvals that are of the current request, the most exact ones first.
 
-    def _of(self, binding: Binding, actions: frozenset[str]) -> Collection[Approval]:
-        return [
+        Where no values are bound, what is in a form was not shown to anybody: who
+        approved the form of one tab has not approved that of another.
+        """
+        approvals = [
             approval
             for approval in self._keeping.approvals(binding)
-            if approval.operation.action in actions
+            if approval.operation.action == action
         ]
+        ties = {approval.operation.tie for approval in approvals}
+        if ties - {None}:
+            tie = tie_of(suspend(self._settings), self._signer)
+            approvals = [a for a in approvals if a.operation.tie in (None, tie)]
+        return sorted(approvals, key=lambda a: (a.operation.tie is None, a.latest))
+
+    def _standing(self, binding: Binding, ids: Collection[str]) -> Standing:
+        nonce = binding.nonce or ""
+        return self._ledger.standing(binding.user_id, nonce, binding.session_id, ids)
 
     def _is_current(self, approval: Approval, policy: Policy) -> bool:
         age = time.time() - approval.latest

@@ -23,7 +23,7 @@ from .signing import Signer
 from .subject import Subject
 from .suspension import NotKept
 from .suspension import SuspendedForm
-from .suspension import tied_to_form
+from .suspension import tie_of
 from .way_back import current_path
 from .way_back import path_of_form
 from .way_back import referring_path
@@ -44,6 +44,7 @@ class Challenge:
     :param action: what is to be approved; None where a standing marker is asked for.
     :param form: that was interrupted, and is sent again afterwards.
     :param not_kept: why there is none, where something was sent.
+    :param tie: of the operation to the form; see :class:`Operation`.
     :param again: whether the same was approved before, and may be done by now.
     :param method: of the request that met the unmet policy.
     :param path: of that request, with ``script_root`` and query, percent-encoded.
@@ -64,6 +65,7 @@ class Challenge:
     form: SuspendedForm | None = None
     not_kept: NotKept | None = None
     again: Literal[True] | None = None
+    tie: str | None = None
 
     @property
     def repeats_itself(self) -> bool:
@@ -91,7 +93,9 @@ class Challenge:
     @property
     def operation(self) -> Operation | None:
         """What a code approves, where the policy needs that."""
-        return Operation(self.id, self.action.digest) if self.action else None
+        if self.action is None:
+            return None
+        return Operation(self.id, self.action.digest, self.tie)
 
     def led_back_to(self, page: str) -> Challenge:
         """The same question, after which the person goes on from that page."""
@@ -99,14 +103,14 @@ class Challenge:
 
     def keeping(self, kept: SuspendedForm | NotKept, signer: Signer) -> Challenge:
         """The same question, with the form that it interrupted."""
-        challenge = replace(self, came_from=path_of_form())
+        shows_values = bool(self.action and self.action.values)
+        # What was not shown is approved as it was sent: see Approvals.
+        tie = None if shows_values else tie_of(kept, signer)
+        challenge = replace(self, came_from=path_of_form(), tie=tie)
         if not isinstance(kept, SuspendedForm):
-            return replace(challenge, not_kept=kept)
-        action = self.action
-        if action and not action.values:
-            digest = tied_to_form(action.digest, kept, signer)
-            action = replace(action, digest=digest)
-        return replace(challenge, form=kept, action=action)
+            again = self.again if shows_values else None
+            return replace(challenge, not_kept=kept, again=again)
+        return replace(challenge, form=kept)
 
     def renewed(self) -> Challenge:
         """The same question, asked now.

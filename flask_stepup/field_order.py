@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 from flask import request
@@ -23,6 +24,7 @@ def fields_in_order(enctype: str) -> tuple[Fields | None, Files]:
     """
     if not is_parsed():
         keep_order_of_fields()
+        _parse_and_keep_body()
     fields, files = _made_of(request.form), _made_of(request.files)
     # A multipart body that holds nothing has a boundary all the same.
     is_read = fields is not None and enctype == MULTIPART
@@ -32,6 +34,15 @@ def fields_in_order(enctype: str) -> tuple[Fields | None, Files]:
     files = _named(request.files if files is None else files)
     is_read = is_read or bool(fields or files) or not request.content_length
     return fields if is_read else None, files
+
+
+def _parse_and_keep_body() -> None:
+    """Parse the form, after which the view may read the body in its own way."""
+    body = request.get_data(cache=True)
+    try:
+        _ = request.form
+    finally:
+        request.__dict__["stream"] = BytesIO(body)
 
 
 def _made_of(parameters: Any) -> Any:

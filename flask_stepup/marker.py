@@ -48,10 +48,13 @@ class Operation(NamedTuple):
 
     :param id: by which the ledger knows that it is spent.
     :param action: digest of scope, view, arguments and values.
+    :param tie: digest of the form, which has to be the same; empty where no form could
+        be kept, nor can be; None where the request is not tied to any.
     """
 
     id: str
     action: str
+    tie: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,8 @@ def open_approval(signer: Signer, token: str, binding: Binding) -> Approval:
     """
     value = signer.loads("approval", binding.parts(), token)
     try:
-        origin, at, id_, action = value
-        return Approval(*_origin(origin), (None, int(at)), Operation(id_, action))
+        origin, at, *operation = value
+        return Approval(*_origin(origin), (None, int(at)), Operation(*operation))
     except (TypeError, ValueError) as error:
         raise InvalidToken("an approval of another version") from error
 

@@ -91,8 +91,8 @@ _PROBLEMS: dict[type[StepUpError], Problem] = {
         "challenge_invalid",
         400,
         "Please start again",
-        "There were too many wrong codes, so this request was withdrawn. Nothing has "
-        "been done.",
+        "There were too many tries without a right code, so this request was "
+        "withdrawn. Nothing has been done.",
     ),
     TokenExpired: Problem(
         "challenge_expired",

@@ -57,7 +57,7 @@ SECRET_FIELDS = (
 )
 
 
-_INDEX = re.compile(r"\[[0-9]*\]$", re.ASCII)
+_INDEX = re.compile(r"(?:\[[0-9]*\])+$", re.ASCII)
 
 
 def is_secret_name(patterns: tuple[str, ...], name: str) -> bool:

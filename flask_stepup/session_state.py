@@ -20,7 +20,7 @@ NONCE_KEY = "_stepup_sid"
 TOKENS_KEY = "_stepup"
 #: Cookie sessions end at some 4,000 bytes, which the app needs for itself.
 MOST_TOKENS = 8
-LONGEST_TOKEN = 150
+LONGEST_TOKEN = 170
 #: Bytes; browsers count name, value and attributes, and end at 4,096.
 LONGEST_COOKIE = 4_000
 

@@ -25,8 +25,12 @@ from .signing import Signer
 MOST_FIELDS = 1_000
 #: Characters of a secret that other fields are searched for.
 SHORTEST_TYPED_TWICE = 6
+#: Characters of base64 (96 bits): enough to tell the forms of one person apart.
+TIE_LENGTH = 16
 #: What boxes that are ticked, and choices, say: "show_password=on".
-_NO_SECRETS = frozenset({"", "on", "off", "true", "false", "yes", "no", "0", "1"})
+_NO_SECRETS = frozenset({"", "on", "off", "true", "false", "yes", "no"})
+#: What is asked for again right after a secret is the same secret, or should be.
+_AGAIN = re.compile("confirm|again|repeat|retype|verify", re.IGNORECASE)
 #: Bytes around a name and its value, at most: two separators; or a boundary (70 bytes,
 #: RFC 2046, 5.1.1), the headers of a file input left empty, and line ends.
 _AROUND_A_FIELD = {URLENCODED: 2, MULTIPART: 256}
@@ -65,15 +69,12 @@ class SuspendedForm:
         return list(dict.fromkeys(name for name, value in self.fields if value is None))
 
 
-def tied_to_form(digest: str, form: SuspendedForm, signer: Signer) -> str:
-    """Return the digest of an action with just this form, but for its secrets.
-
-    A form with nothing in it, which is a mere button, adds nothing.
-    """
-    if not form.fields:
-        return digest
-    parts = json.dumps([form.enctype, form.fields, form.files])
-    return signer.digest("form", digest, parts)[: len(digest)]
+def tie_of(kept: SuspendedForm | NotKept, signer: Signer) -> str:
+    """Return the digest of a form, but for its secrets; empty where none is kept."""
+    if not isinstance(kept, SuspendedForm):
+        return ""
+    parts = json.dumps([kept.enctype, kept.fields, kept.files])
+    return signer.digest("form", parts)[:TIE_LENGTH]
 
 
 def suspend(settings: Settings) -> SuspendedForm | NotKept:
@@ -131,16 +132,22 @@ def _without_secrets(
     def is_secret(name: str, value: str) -> bool:
         return value.lower() not in _NO_SECRETS and settings.is_secret(name)
 
-    # What is typed twice has any name the second time: "confirm", "repeat", "again".
+    # What is typed twice has any name the second time.
     typed_twice = {
         value
         for name, value in fields
         if is_secret(name, value) and len(value) >= SHORTEST_TYPED_TWICE
     }
-    return [
-        (name, None if value in typed_twice or is_secret(name, value) else value)
-        for name, value in fields
-    ]
+    carried: list[tuple[str, str | None]] = []
+    follows_secret = False
+    for name, value in fields:
+        follows_secret = (
+            is_secret(name, value)
+            or value in typed_twice
+            or (follows_secret and bool(value) and bool(_AGAIN.search(name)))
+        )
+        carried.append((name, None if follows_secret else value))
+    return carried
 
 
 def _not_worth_parsing(enctype: str, most_bytes: int) -> NotKept | None:

@@ -29,6 +29,7 @@ from .client import is_page
 from .errors import InvalidToken
 from .errors import LedgerUnavailable
 from .errors import OperationOver
+from .errors import OperationVoided
 from .errors import Refusal
 from .errors import Rejection
 from .errors import StepUpError
@@ -75,7 +76,8 @@ def _answered(
         return _ask_again(error, challenge, token)
     except OperationOver as error:
         try:
-            check_open(gate, subject)
+            if isinstance(error, OperationVoided):
+                check_open(gate, subject)
         except (LedgerUnavailable, TooManyAttempts) as locked:
             return _ask_again(locked, challenge, token)
         if _wants_json() or not challenge.form:

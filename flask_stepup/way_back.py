@@ -15,12 +15,14 @@ from .client import is_our_host
 def current_path() -> str:
     """Path and query of the current request, percent-encoded."""
     # As it came: Werkzeug's own path has one slash in front, whatever was there.
-    raw = request.environ["PATH_INFO"].encode("latin-1") or b"/"
+    raw = request.environ.get("PATH_INFO", "").encode("latin-1") or b"/"
     path = quote(raw, safe=_IN_PATH)
     if _DOTS.search(path):
         # It came with its slashes encoded: a browser would take the dots for steps.
         path = "/" + path[1:].replace("/", "%2F")
     path = quote(request.script_root, safe=_IN_PATH) + path
+    if request.script_root and _DOTS.search(path):
+        path = "%2F".join(path.rsplit("/", 1))
     if path.startswith("//"):
         path = "/." + path  # the same path to a browser, and no host
     query = quote(request.query_string, safe=_IN_QUERY)

@@ -710,3 +710,23 @@ def test_a_refused_value_is_an_answer_and_no_crash(
     assert "“to” is too long" in long.text
     assert HIDDEN not in long.text + twice.text + caplog.text
     assert ran == []
+
+
+def test_json_that_calls_itself_a_form_is_unclear() -> None:
+    """As a form it is one field, with a name like no other; a view may parse it."""
+    for body in (b'{"to": "mallory"}', b'[{"to": "mallory"}]'):
+        sent = {"data": body, "content_type": FORM}
+
+        assert "neither a form nor JSON" in refused("/transfer?to=7", **sent).fault
+    assert at("/transfer?to=7", ("to",), data=b"", content_type=FORM).values
+    assert at("/transfer?to=7", ("to",), data=b"a=1", content_type=FORM).values
+
+
+def test_secrets_are_sought_in_what_a_person_would_read() -> None:
+    """What is too long or too deep is refused before."""
+    deep: Any = {"password": "4711"}
+    for _ in range(200):
+        deep = {"x": deep}
+
+    assert refused(json={"to": deep}).code == 422
+    assert refused(json={"to": {"p" * 100_000: 1}}).code == 422

@@ -75,16 +75,6 @@ def test_who_approves_one_tab_has_not_approved_another(
     assert [run["to"] for run in app.extensions["ran"]] == ["bob", "mallory"]
 
 
-def test_what_could_not_be_kept_is_approved_by_its_view(
-    app: Flask, alice: Person
-) -> None:
-    """It has to be entered again, and may come in another way."""
-    asked = alice.open("/close", "POST", data="x" * 9, content_type="text/plain")
-    alice.answer(Prompt(asked), right())
-
-    assert post(alice, "/close", to="bob").text == "closed"
-
-
 def test_a_secret_that_is_entered_again_is_part_of_no_approval(
     app: Flask, alice: Person
 ) -> None:
@@ -222,3 +212,98 @@ def test_the_newest_of_several_approvals_tells_the_cause(
         assert post(alice, "/close").text == "closed"
 
         assert alice.json("/close", "POST").json["cause"] == "spent"
+
+
+def test_with_once_the_query_counts(make_app: MakeApp, stepup: StepUp) -> None:
+    """Promise 9: who confirmed to delete one thing has not confirmed another."""
+    app = bank(make_app(stepup=stepup))
+    alice = Person(app, "alice")
+    for send in (post, lambda who, path: who.json(path, "POST")):
+        asked = send(alice, "/close?id=7")
+        challenge = (asked.json or {}).get("challenge") or Prompt(asked).challenge
+        alice.open("/stepup/", "POST", data={"challenge": challenge, "code": right()})
+
+        assert send(alice, "/close?id=8").status_code == 403
+        assert send(alice, "/close?id=7").text == "closed"
+
+
+def test_with_values_the_rest_of_a_request_may_change(
+    app: Flask, alice: Person
+) -> None:
+    """Those are what was shown."""
+    alice.answer(Prompt(post(alice, "/pay?page=1", to="bob", note="x")), right())
+
+    assert post(alice, "/pay?page=2", to="bob", note="x", more="y").text == "paid"
+
+
+def test_who_approves_a_button_has_not_approved_a_form(
+    app: Flask, alice: Person
+) -> None:
+    """Nor has who approves a file that could not be kept."""
+    alice.answer(Prompt(post(alice, "/close")), right())
+    assert post(alice, "/close", to="mallory").status_code == 403
+    assert post(alice, "/close").text == "closed"
+
+    odd = {"data": "x" * 9, "content_type": "text/plain"}
+    alice.answer(Prompt(alice.open("/close", "POST", **odd)), right())
+    assert post(alice, "/close", to="mallory").status_code == 403
+    assert alice.open("/close", "POST", **odd).text == "closed"
+
+
+def test_the_most_exact_approval_is_spent(app: Flask, alice: Person) -> None:
+    """So that of a form and a file both run, whichever was approved first."""
+    odd = {"data": "x" * 9, "content_type": "text/plain"}
+    for _ in range(4):
+        alice.answer(Prompt(post(alice, "/close", to="bob")), right())
+        answer = alice.json("/close", "POST", **odd).json
+        data = {"challenge": answer["challenge"], "code": right()}
+        alice.open("/stepup/", "POST", data=data)
+        assert post(alice, "/close", to="bob").text == "closed"
+        assert alice.open("/close", "POST", **odd).text == "closed"
+
+
+def test_a_view_reads_its_body_as_ever(make_app: MakeApp, stepup: StepUp) -> None:
+    """Although it was read before, to see whether this form was approved."""
+    app = make_app(stepup=stepup)
+    reads = {
+        "data": lambda: request.get_data(as_text=True),
+        "stream": lambda: request.stream.read().decode(),
+        "form": lambda: request.form["to"],
+    }
+    for name, read in reads.items():
+        view = require_reverification(once=True)(read)
+        app.add_url_rule(f"/{name}", name, view, methods=["POST"])
+    alice = Person(app, "alice")
+    for name, seen in {"data": "to=bob", "stream": "to=bob", "form": "bob"}.items():
+        alice.answer(Prompt(post(alice, f"/{name}", to="bob")), right())
+
+        assert post(alice, f"/{name}", to="bob").text == seen
+
+
+def test_asking_whether_somebody_is_locked_out_uses_no_try(
+    app: Flask, alice: Person
+) -> None:
+    """A page that is reloaded is no guess."""
+    with time_machine.travel(time.time(), tick=False) as clock:
+        prompt = Prompt(post(alice, "/close", to="bob"))
+        for _ in range(2):
+            alice.answer(prompt, "wrong")
+        clock.shift(301)
+        for _ in range(5):
+            assert alice.answer(prompt, "wrong").status_code == 400
+
+        again = Prompt(post(alice, "/close", to="bob"))
+        assert alice.answer(again, right()).status_code == 200
+
+
+def test_only_the_first_answer_says_that_nothing_has_been_done(
+    app: Flask, alice: Person
+) -> None:
+    """Another tab may have gone on meanwhile."""
+    first = post(alice, "/close", to="bob")
+    assert "Nothing has been done yet" in Prompt(first).says
+    for code in ("wrong", "wrong", "wrong"):
+        answer = alice.answer(Prompt(first), code)
+
+        assert "Nothing has been done yet" not in Prompt(answer).says
+        assert "is kept" in Prompt(answer).says

@@ -1330,12 +1330,13 @@ def test_is_reverified_finds_the_approval_that_serves(
 
     @app.post("/risk")
     def risk() -> str:
-        if "look" in request.args:
+        if "X-Look" in request.headers:
             return str(stepup.is_reverified(once=True))
         stepup.require(once=True)
         return "done"
 
     alice = Person(app, "alice")
+    look = {"headers": {"X-Look": "1"}}
     with time_machine.travel(time.time(), tick=False) as clock:
         first, second = asked(alice, "/risk"), asked(alice, "/risk")
         alice.answer(first, right())
@@ -1344,9 +1345,9 @@ def test_is_reverified_finds_the_approval_that_serves(
         clock.shift(400)
         assert len(tokens(alice)) == 2
 
-        assert post(alice, "/risk?look=1").text == "True"
+        assert alice.open("/risk", "POST", **look).text == "True"
         clock.shift(200)
-        assert post(alice, "/risk?look=1").text == "False"
+        assert alice.open("/risk", "POST", **look).text == "False"
 
 
 def test_is_reverified_never_raises(make_app: MakeApp, stepup: StepUp) -> None:

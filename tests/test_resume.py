@@ -587,3 +587,77 @@ def test_a_secret_of_several_lines_is_entered_in_several_lines(
 
     assert re.search(r'<textarea [^>]*name="private_key"[^>]*></textarea>', form)
     assert re.search(r'<input [^>]*type="password" name="pin"', form)
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "action"),
+    [
+        ("/app", "/..", "/app%2F.."),
+        ("/app", "/../x", "/app/..%2Fx"),
+        ("/app", "/x", "/app/x"),
+        ("//evil.example", "/x", "/.//evil.example/x"),
+    ],
+)
+def test_a_form_stays_with_the_app_that_it_was_sent_to(
+    make_app: MakeApp, root: str, path: str, action: str
+) -> None:
+    """Promise 10: wherever it is mounted."""
+    app = make_app()
+    every = require_reverification(lambda rest="": "")
+    for rule in ("/", "/<path:rest>"):
+        app.add_url_rule(rule, view_func=every, endpoint=rule, methods=["POST"])
+    alice = Person(app, "alice")
+    odd = {"environ_overrides": {"SCRIPT_NAME": root, "PATH_INFO": path}}
+    asked = post(alice, "/", **odd)
+
+    assert Resumption(confirm(alice, asked)).attribute("action") == action
+
+
+def test_what_is_typed_again_after_a_secret_is_one(app: Flask, alice: Person) -> None:
+    """With a slip in it, too, which nobody could mend where it is not shown."""
+    typed = "to=bob&password=sesame-open-1&confirm=sesame-open-2&note=again&again=x"
+    form = Resumption(confirm(alice, post(alice, data=typed))).form
+
+    assert re.findall(r'type="password" name="(\w+)"', form) == ["password", "confirm"]
+    assert "sesame" not in form
+    assert 'name="again" value="x"' in form
+
+
+def test_boxes_for_the_digits_of_a_code_are_asked_for_as_they_were(
+    app: Flask, alice: Person
+) -> None:
+    """All of them: a one-time code is another one by then."""
+    typed = "otp[]=1&otp[]=0&otp[]=7&pin[0][1]=1&show_password=on"
+    form = Resumption(confirm(alice, post(alice, data=typed))).form
+
+    assert form.count('type="password"') == 4
+    assert 'name="show_password" value="on"' in form
+
+
+def test_where_a_challenge_cannot_be_renewed_the_form_stays(
+    app: Flask, alice: Person
+) -> None:
+    """Promise 8: the ledger goes away after the page was found to be too old."""
+    gate = app.extensions["stepup"]
+    with time_machine.travel(time.time(), tick=False) as clock:
+        asked = post(alice)
+        clock.shift(901)
+        ledger, gate.ledger = gate.ledger, AwayLater(gate.ledger)
+        gate.elevation._ledger = gate.ledger
+        page = confirm(alice, asked)
+        gate.ledger = gate.elevation._ledger = ledger
+
+        assert page.status_code == 400
+        Resumption(confirm(alice, confirm(alice, page))).send(alice)
+    assert bodies(app) == [encoded(FIELDS)]
+
+
+class AwayLater(Away):
+    """A ledger that can be asked once."""
+
+    def __init__(self, ledger: Any) -> None:
+        super().__init__(ledger)
+        self._ledgers = [ledger]
+
+    def standing(self, *args: Any) -> Any:
+        return (self._ledgers.pop() if self._ledgers else super()).standing(*args)

@@ -18,7 +18,7 @@ class OperationSpent(OperationOver):
 
 
 class OperationVoided(OperationOver):
-    """There were too many wrong codes."""
+    """There were too many tries without a right code."""
 
 
 class TokenExpired(StepUpError):

@@ -11,6 +11,7 @@
     if (event.persisted) inFlight = new WeakSet();
   });
   addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return; // by the app, which has found something to mend
     if (inFlight.has(event.target)) event.preventDefault();
     else sending(event.target);
   });
