@@ -47,6 +47,12 @@ def _codes() -> Codes:
     return Codes()
 
 
+@pytest.fixture(name="stepup")
+def _stepup(codes: Codes) -> StepUp:
+    """For apps that ask for it in their views."""
+    return StepUp(verifier=codes, subject_loader=signed_in)
+
+
 @pytest.fixture(name="make_app")
 def _make_app(tmp_path: Path, codes: Codes) -> MakeApp:
     """A function that makes an app: ``make_app(STEPUP_PRESET="lax")``."""

@@ -13,7 +13,6 @@ from dataclasses import replace
 from io import BytesIO
 from itertools import count
 from threading import Condition
-from threading import Thread
 from typing import Any
 
 from conftest import signed_in
@@ -30,7 +29,6 @@ from people import Codes
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from serving import served
-from werkzeug.serving import make_server
 
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
@@ -232,20 +230,6 @@ def _mount(bank: Bank) -> None:
     @require_reverification(bind=("to", "amount"), reason="Send money")
     def once() -> ResponseReturnValue:
         return bank.done()
-
-
-@contextmanager
-def served_securely(app: Flask) -> Iterator[str]:
-    """Serve the app over TLS, with a certificate that nobody vouches for."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context="adhoc")
-    thread = Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"https://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager

@@ -22,13 +22,17 @@ ROOT = Path(__file__).parent.parent
 
 
 @contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """Serve the app on this machine while the context lasts; yield its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+def served(app: Flask, *, over_tls: bool = False) -> Iterator[str]:
+    """Serve the app on this machine while the context lasts; yield its address.
+
+    :param over_tls: with a certificate that nobody vouches for.
+    """
+    tls = "adhoc" if over_tls else None
+    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls)
     thread = Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 import time_machine
 from conftest import MakeApp
-from conftest import signed_in
 from flask import Flask
 from flask import request
-from people import Codes
 from people import Person
 from people import Prompt
 from werkzeug.test import TestResponse
@@ -22,11 +20,6 @@ from flask_stepup import require_reverification
 from flask_stepup import StepUp
 
 HTMX = {"HX-Request": "true", "HX-Current-URL": "http://localhost/pay"}
-
-
-@pytest.fixture(name="stepup")
-def _stepup(codes: Codes) -> StepUp:
-    return StepUp(verifier=codes, subject_loader=signed_in)
 
 
 @pytest.fixture(name="app")

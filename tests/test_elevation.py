@@ -23,11 +23,6 @@ from flask_stepup.errors import LedgerUnavailable
 from flask_stepup.signals import elevation_revoked
 
 
-@pytest.fixture(name="stepup")
-def _stepup(codes: Codes) -> StepUp:
-    return StepUp(verifier=codes, subject_loader=signed_in)
-
-
 @pytest.fixture(name="app")
 def _app(make_app: MakeApp, stepup: StepUp) -> Flask:
     app = make_app(stepup=stepup)

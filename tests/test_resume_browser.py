@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -21,7 +22,6 @@ from resuming import Bank
 from resuming import CSRF
 from resuming import LONGEST_WAIT
 from resuming import open_bank
-from resuming import served_securely
 from resuming import visiting
 from resuming import Visitor
 from serving import served
@@ -331,7 +331,7 @@ def test_https_makes_no_difference(browser: Browser, bank: Bank, scripts: bool) 
     """Flask-WTF demands a Referer there: prompt and resumed form bring theirs."""
     bank.forms["form"] = form_of(TYPED, f'action="/transfer/7{escape(QUERY)}"', BUTTON)
 
-    with visiting(browser, bank, scripts, served_securely) as visitor:
+    with visiting(browser, bank, scripts, partial(served, over_tls=True)) as visitor:
         send_and_go_on(visitor, "/page/form", TYPED)
 
     assert_nothing_is_lost(bank)

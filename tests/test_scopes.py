@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import time_machine
 from conftest import MakeApp
-from conftest import signed_in
 from flask import Flask
 from flask import Response
 from flask.sessions import SecureCookieSessionInterface
@@ -70,11 +69,6 @@ def mount(app: Flask, stepup: StepUp) -> Flask:
 
     app.add_url_rule("/forget", "forget", lambda: str(stepup.forget()))
     return app
-
-
-@pytest.fixture(name="stepup")
-def _stepup(codes: Codes) -> StepUp:
-    return StepUp(verifier=codes, subject_loader=signed_in)
 
 
 @pytest.fixture(name="app")
