@@ -20,6 +20,7 @@ from .legible import visible
 from .look_up import look_up
 from .policy import Policy
 from .policy_fields import Bind
+from .policy_fields import is_name
 from .policy_fields import LONGEST_SCOPE
 from .policy_fields import MOST_VALUES
 from .signing import Signer
@@ -128,14 +129,9 @@ def _checked(values: object) -> Mapping[str, Any]:
             f"the function in bind= must return a mapping of up to {MOST_VALUES} names "
             f"and values; it returned a {type(values).__name__} that is not one"
         )
-    for name in values:
-        if (
-            not isinstance(name, str)
-            or not 0 < len(name) <= LONGEST_SCOPE
-            or not name.isprintable()
-        ):
-            raise ConfigurationError(
-                "the function in bind= must name its values by at most "
-                f"{LONGEST_SCOPE} printable characters"
-            )
+    if not all(map(is_name, values)):
+        raise ConfigurationError(
+            "the function in bind= must name its values by at most "
+            f"{LONGEST_SCOPE} printable characters"
+        )
     return {str(name): values[name] for name in values}

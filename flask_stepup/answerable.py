@@ -7,15 +7,14 @@ from contextlib import suppress
 
 from .approvals import name_of_void
 from .assessment import Assessment
+from .attempt import reserve
 from .challenge import Challenge
 from .errors import InvalidToken
 from .errors import LedgerUnavailable
 from .errors import OperationSpent
 from .errors import OperationVoided
 from .errors import TokenExpired
-from .errors import TooManyAttempts
 from .gate import Gate
-from .ledger import Exhausted
 from .policy import is_current
 from .subject import Subject
 
@@ -69,7 +68,4 @@ def check_open(gate: Gate, subject: Subject) -> None:
     :raises TooManyAttempts: they may not.
     :raises LedgerUnavailable: it cannot be known.
     """
-    reserved = gate.ledger.reserve(subject.user_id, gate.settings.attempt_limit)
-    if isinstance(reserved, Exhausted):
-        raise TooManyAttempts(reserved.retry_after)
-    gate.ledger.refund(reserved)
+    gate.ledger.refund(reserve(gate, subject))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection
+from collections.abc import Mapping
 
 from flask import request
 
@@ -17,6 +18,7 @@ from .errors import ConfigurationError
 from .errors import LedgerUnavailable
 from .keeping import Keeping
 from .ledger import Ledger
+from .ledger import Spending
 from .ledger import Standing
 from .marker import Approval
 from .marker import Operation
@@ -113,11 +115,8 @@ class Approvals:
         After too many failures nothing goes on from where it was (OWASP, Transaction
         Authorization, 2.4).
         """
-        approvals = {name_of_void(operation.id): standing.generation}
         try:
-            self._ledger.spend(
-                binding.user_id, binding.nonce or "", approvals, binding.session_id
-            )
+            self._claim(binding, {name_of_void(operation.id): standing.generation})
         except LedgerUnavailable as error:
             log.error("an operation could not be voided: %s", error)
 
@@ -138,15 +137,13 @@ class Approvals:
         approvals = self._serving(binding, action)
         # To look first and spend afterwards would let parallel requests through: it is
         # one step of the ledger.
-        spending = self._ledger.spend(
-            binding.user_id,
-            binding.nonce or "",
+        spending = self._claim(
+            binding,
             {
                 approval.operation.id: approval.generation
                 for approval in approvals
                 if self._is_current(approval, policy)
             },
-            binding.session_id,
         )
         for approval in approvals:
             if approval.operation.id == spending.approval:
@@ -172,6 +169,10 @@ class Approvals:
             tie = tie_of(suspend(self._settings), self._signer)
             approvals = [a for a in approvals if a.operation.tie in (None, tie)]
         return sorted(approvals, key=lambda a: (a.operation.tie is None, a.latest))
+
+    def _claim(self, binding: Binding, approvals: Mapping[str, str]) -> Spending:
+        nonce = binding.nonce or ""
+        return self._ledger.spend(binding.user_id, nonce, approvals, binding.session_id)
 
     def _standing(self, binding: Binding, ids: Collection[str]) -> Standing:
         nonce = binding.nonce or ""

@@ -8,7 +8,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from .ledger import Standing
-from .marker import Approval
 from .marker import Marker
 from .policy import Cause
 from .policy import Policy
@@ -80,13 +79,9 @@ def _stamped(
     if not valid:
         return NOTHING_PROVED, "revoked" if markers else None
     newest_first = sorted(valid, key=lambda marker: -marker.latest)
-    serving = [m for m in newest_first if not _is_spent(m, standing)]
+    serving = [m for m in newest_first if not m.is_spent(standing)]
     proofs = serving[0].proofs if serving else NOTHING_PROVED
-    return proofs, "spent" if _is_spent(newest_first[0], standing) else None
-
-
-def _is_spent(marker: Marker, standing: Standing) -> bool:
-    return isinstance(marker, Approval) and marker.operation.id in standing.spent
+    return proofs, "spent" if newest_first[0].is_spent(standing) else None
 
 
 def _claimed(

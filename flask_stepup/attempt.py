@@ -77,7 +77,7 @@ class Attempt:
         code, binding = read_code(typed), self.gate.elevation.binding(self.subject)
         self._check_room(binding)
         try:
-            ticket = self._reserve()
+            ticket = reserve(self.gate, self.subject)
             verification = self._ask(ticket, code)
             self._settle(ticket, code, binding)
         except StepUpError as error:
@@ -112,15 +112,6 @@ class Attempt:
             return elevation.approve(self.subject, self.operation, standing)
         scope = self.policy.scope
         return elevation.grant(self.subject, "second_factor", scope, standing)
-
-    def _reserve(self) -> Ticket:
-        # Before the verifier is asked: whoever tests first and counts later lets
-        # parallel guesses through.
-        limits = self.gate.settings.attempt_limit
-        reserved = self.gate.ledger.reserve(self.subject.user_id, limits)
-        if isinstance(reserved, Exhausted):
-            raise TooManyAttempts(reserved.retry_after)
-        return reserved
 
     def _ask(self, ticket: Ticket, code: str) -> Verification:
         user_id = self.subject.user_id
@@ -185,6 +176,21 @@ class Attempt:
         reverification_failed.send(
             real_app(), user_id=user_id, policy=self.policy, error=error
         )
+
+
+def reserve(gate: Gate, subject: Subject) -> Ticket:
+    """Take one attempt.
+
+    It is taken before the verifier is asked: whoever tests first and counts later lets
+    parallel guesses through.
+
+    :raises TooManyAttempts: none is left.
+    :raises LedgerUnavailable: nobody is asked.
+    """
+    reserved = gate.ledger.reserve(subject.user_id, gate.settings.attempt_limit)
+    if isinstance(reserved, Exhausted):
+        raise TooManyAttempts(reserved.retry_after)
+    return reserved
 
 
 #: What people bring about, and nobody has to be called for.

@@ -150,9 +150,7 @@ def name_of_approval(operation: Operation) -> str:
 
 
 def _can_serve(marker: Marker, standing: Standing) -> bool:
-    if isinstance(marker, Approval) and marker.operation.id in standing.spent:
-        return False
-    return marker.generation == standing.generation
+    return marker.generation == standing.generation and not marker.is_spent(standing)
 
 
 def _tokens(binding: Binding, scope: str | None = None) -> list[str]:

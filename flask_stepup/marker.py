@@ -9,6 +9,7 @@ from typing import NamedTuple
 from .binding import Binding
 from .errors import InvalidToken
 from .ledger import LEDGER_ID_LENGTH
+from .ledger import Standing
 from .proofs import Proofs
 from .signing import Signer
 
@@ -36,6 +37,10 @@ class Marker:
     def latest(self) -> int:
         """When a factor was last proved, in seconds since the epoch."""
         return max(at or 0 for at in self.proved_at)
+
+    def is_spent(self, standing: Standing) -> bool:
+        """Whether it has served already: a standing marker never has."""
+        return False
 
     def seal(self, signer: Signer, binding: Binding, scope: str) -> str:
         """Return the token for the session, good for this binding and scope alone."""
@@ -65,6 +70,10 @@ class Approval(Marker):
     """
 
     operation: Operation
+
+    def is_spent(self, standing: Standing) -> bool:
+        """Whether its one run was taken, as far as the standing tells."""
+        return self.operation.id in standing.spent
 
     def seal(self, signer: Signer, binding: Binding, scope: str = "") -> str:
         """Return the token, good for this binding; the action has the scope in it."""

@@ -32,7 +32,13 @@ def is_scope(value: object) -> bool:
     return _is_text(value, LONGEST_SCOPE)
 
 
+def is_name(value: object) -> bool:
+    """Whether a value that is bound may have this name."""
+    return _is_text(value, LONGEST_SCOPE) and value != ""
+
+
 def checked_max_age(value: object) -> int:
+    """Return an age as a policy has it, in whole seconds."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if (
         isinstance(seconds, bool)
@@ -48,6 +54,7 @@ def checked_max_age(value: object) -> int:
 
 
 def checked_methods(value: object) -> frozenset[str] | None:
+    """Return methods as a policy has them."""
     if value is None:
         return None
     if isinstance(value, str) or not isinstance(value, set | frozenset | tuple | list):
@@ -63,6 +70,7 @@ def checked_methods(value: object) -> frozenset[str] | None:
 
 
 def checked_bind(value: object) -> Bind | None:
+    """Return what is bound as a policy has it."""
     if isinstance(value, Mapping):
         # Before what is a collection too: its names alone would bind nothing.
         return partial(dict, value)
@@ -70,9 +78,7 @@ def checked_bind(value: object) -> Bind | None:
         return value
     if not isinstance(value, tuple | list) or not 0 < len(value) <= MOST_VALUES:
         raise _no_bind(value)
-    if not all(_is_text(name, LONGEST_SCOPE) and name for name in value):
-        raise _no_bind(value)
-    if len(set(value)) < len(value):
+    if not all(map(is_name, value)) or len(set(value)) < len(value):
         raise _no_bind(value)
     return tuple(value)
 
@@ -100,6 +106,7 @@ def _is_text(value: object, longest: int) -> bool:
 
 
 def no_text(name: str, value: object, longest: int) -> ConfigurationError:
+    """The error of a value that is no text, or too long."""
     return ConfigurationError(
         f"{name}={value!r} is not text: use at most {longest} printable characters"
     )

@@ -6,14 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from .legible import one_line
-from .policy_fields import LONGEST_REASON
-
 log = logging.getLogger("flask_stepup")
 
 
 def reason_text(reason: str | Callable[[], Any] | None) -> str | None:
-    """Return the reason as the prompt shows it.
+    """Return the reason as text, which a policy makes fit.
 
     :param reason: a function is called now; where it fails, the prompt names no reason,
         since nobody should be kept from what they want to do for want of a sentence.
@@ -25,4 +22,4 @@ def reason_text(reason: str | Callable[[], Any] | None) -> str | None:
         except Exception as error:
             log.error("no reason is named: it raised %s", type(error).__name__)
             return None
-    return one_line(reason, LONGEST_REASON) if reason else None
+    return reason
