@@ -17,10 +17,11 @@ from ..verification import Verification
 from .answer import Answer
 from .answer import key_set
 from .answer import verdict
+from .breaker import Breaker
 from .configuration import checked_key
 from .configuration import checked_timeout
 from .configuration import checked_url
-from .deadline import deadline
+from .network import call_within
 from .transport import DeadlineTransport
 
 API_URL = "https://api.clerk.com/v1"
@@ -71,6 +72,7 @@ class ClerkBackendAPI:
             "User-Agent": f"flask-stepup/{version('flask-stepup')}",
         }
         self._secret_key = secret_key
+        self._breaker = Breaker(self.timeout)
 
     def verify_totp(self, user_id: str, code: str) -> Verification:
         """Return the verification of a right TOTP or backup code.
@@ -83,13 +85,14 @@ class ClerkBackendAPI:
         :raises VerifierMisconfigured: 401, 403, any other 400; and a user id that
             is no path segment, for which nothing is sent.
         :raises VerifierUnavailable: connect errors, 409, 429 (with
-            ``retry_after``), 5xx, and every other answer.
+            ``retry_after``), 5xx, and every other answer; and at once, with nothing
+            sent, for a few seconds after connect errors, timeouts or 5xx in a row.
         :raises OutcomeUnknown: sent, and not answered in time or in full.
         """
-        answer = self._call(
-            "POST", f"users/{_segment(user_id)}/verify_totp", {"code": code}
-        )
-        return verdict(answer, secrets=(self._secret_key, code))
+        path = f"users/{_segment(user_id)}/verify_totp"
+        with self._breaker.call():
+            answer = self._call("POST", path, {"code": code})
+            return verdict(answer, secrets=(self._secret_key, code))
 
     def jwks(self) -> list[dict[str, Any]]:
         """Return the JSON Web Keys of which one signed each session token.
@@ -119,7 +122,7 @@ class ClerkBackendAPI:
         )
         failure: VerifierError
         try:
-            with deadline(self.timeout):
+            with call_within(self.timeout):
                 return self._send(request)
         except _NOT_SENT as error:
             failure = VerifierUnavailable(

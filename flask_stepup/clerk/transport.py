@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import httpcore
 import httpx
 
-from .deadline import DeadlineNetwork
+from .network import DeadlineNetwork
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """Pools connections; to be used inside :func:`deadline`.
+    """Pools connections; to be used inside :func:`call_within`.
 
     :param base_url: a TLS context is built, once, where it says ``https``.
     """

@@ -1,16 +1,10 @@
-"""One deadline for a whole call on the network, connect to last byte.
-
-The timeouts of httpx are per operation: a server that sends one byte a second holds
-a caller for ever, whatever they are set to. Here every operation on the socket gets
-what is left of the call's time, and not a second more.
-"""
+"""The network under the deadline: every operation of httpcore, connect to last byte."""
 
 from __future__ import annotations
 
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,17 +13,21 @@ from typing import Any
 
 import httpcore
 
-_deadline: ContextVar[float] = ContextVar("flask_stepup.clerk.deadline")
+from ..deadline import deadline
+from ..deadline import time_left
+
+_in_call: ContextVar[bool] = ContextVar("flask_stepup.clerk.in_call", default=False)
 
 
 @contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Whatever this context does on the network ends within so many seconds."""
-    token = _deadline.set(time.monotonic() + seconds)
+def call_within(seconds: float) -> Iterator[None]:
+    """One call to the backend: it ends within so many seconds."""
+    token = _in_call.set(True)
     try:
-        yield
+        with deadline(seconds):
+            yield
     finally:
-        _deadline.reset(token)
+        _in_call.reset(token)
 
 
 class DeadlineNetwork(httpcore.NetworkBackend):
@@ -108,14 +106,14 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _time_left(error: type[httpcore.TimeoutException]) -> float:
-    left = _deadline.get() - time.monotonic()
-    if left <= 0:
-        raise error("the time of the call is up")
-    return left
+    try:
+        return time_left()
+    except TimeoutError as up:
+        raise error(str(up)) from None
 
 
 def _is_not_ours(record: logging.LogRecord) -> bool:
-    return _deadline.get(None) is None
+    return not _in_call.get()
 
 
 # At level DEBUG httpcore logs headers and whatever it cannot parse, in which a backend
