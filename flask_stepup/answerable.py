@@ -22,17 +22,21 @@ from .subject import Subject
 def assess_challenge(gate: Gate, subject: Subject, challenge: Challenge) -> Assessment:
     """Return whether a code is needed any more.
 
-    :raises InvalidToken: the session has ended since, and its questions with it.
+    :raises InvalidToken: made with another ledger; or the session has ended since, and
+        its questions with it.
     :raises OperationOver: what it asked for is approved no more.
     """
     assessment = gate.assess(
         challenge.policy, subject, challenge.operation, tells_spent=True
     )
-    if assessment.shortfall and assessment.standing.session_revoked:
+    standing = assessment.standing
+    if not gate.keeping.is_of(challenge.ledger_id, standing.ledger_id):
+        raise InvalidToken("made with another ledger")
+    if assessment.shortfall and standing.session_revoked:
         raise InvalidToken("the session was ended after the challenge was made")
-    if challenge.id in assessment.standing.spent:
+    if challenge.id in standing.spent:
         raise OperationSpent("its approval is spent")
-    if assessment.shortfall and name_of_void(challenge.id) in assessment.standing.spent:
+    if assessment.shortfall and name_of_void(challenge.id) in standing.spent:
         raise OperationVoided("there were too many wrong codes")
     return assessment
 

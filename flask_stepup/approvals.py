@@ -93,8 +93,7 @@ class Approvals:
             return False
         serving = self._serving(binding, self._action(policy).digest)
         standing = self._standing(binding, self.ids(binding))
-        assessment = assess(policy, subject, serving, standing, self._settings)
-        return assessment.shortfall is None
+        return self._assess(policy, subject, serving, standing).shortfall is None
 
     def assess(
         self, policy: Policy, subject: Subject, binding: Binding, operation: Operation
@@ -107,7 +106,7 @@ class Approvals:
         approvals = self._keeping.approvals(binding)
         serving = [a for a in approvals if a.operation == operation]
         standing = self._standing(binding, ids)
-        return assess(policy, subject, serving, standing, self._settings)
+        return self._assess(policy, subject, serving, standing)
 
     def void(self, binding: Binding, operation: Operation, standing: Standing) -> None:
         """Have nobody approve this operation any more; it has to be asked for anew.
@@ -116,7 +115,7 @@ class Approvals:
         Authorization, 2.4).
         """
         try:
-            self._claim(binding, {name_of_void(operation.id): standing.generation})
+            self._claim(binding, {name_of_void(operation.id): standing.origin})
         except LedgerUnavailable as error:
             log.error("an operation could not be voided: %s", error)
 
@@ -140,7 +139,7 @@ class Approvals:
         spending = self._claim(
             binding,
             {
-                approval.operation.id: approval.generation
+                approval.operation.id: approval.origin
                 for approval in approvals
                 if self._is_current(approval, policy)
             },
@@ -148,10 +147,19 @@ class Approvals:
         for approval in approvals:
             if approval.operation.id == spending.approval:
                 return approval, None
-        standing, settings = spending.standing, self._settings
-        lacking = assess(policy, subject, approvals, standing, settings).shortfall
+        lacking = self._assess(policy, subject, approvals, spending.standing).shortfall
         # What no approval was spent for does not run, whatever the clock says by now.
         return None, lacking or Shortfall(SECOND, "expired")
+
+    def _assess(
+        self,
+        policy: Policy,
+        subject: Subject,
+        approvals: Collection[Approval],
+        standing: Standing,
+    ) -> Assessment:
+        ours = self._keeping.of_ledger(approvals, standing.ledger_id)
+        return assess(policy, subject, ours, standing, self._settings)
 
     def _serving(self, binding: Binding, action: str) -> list[Approval]:
         """The approvals that are of the current request, the most exact ones first.

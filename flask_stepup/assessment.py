@@ -45,8 +45,8 @@ def assess(
 ) -> Assessment:
     """Return whether the policy is met.
 
-    :param markers: of this person and session that could meet it: the standing one of
-        its scope, or approvals.
+    :param markers: of this person, session and ledger that could meet it: standing
+        ones of its scope, or approvals.
     :param standing: of this person and session, and of these approvals.
     """
     now, leeway = time.time(), settings.clock_leeway
@@ -59,7 +59,7 @@ def assess(
             return stamped
         return stamped.or_fresher(_claimed(subject, settings, now, since=since))
 
-    proofs = proved(standing.revoked_at)
+    proofs = proved(_revoked_at(subject, standing, now))
     shortfall = policy.shortfall(proofs, now, leeway)
     # Whether it was met but for the revocation is asked of those alone who are refused.
     if shortfall and not policy.shortfall(proved(_EVER), now, leeway):
@@ -75,13 +75,22 @@ def _stamped(
     """What the newest marker proves that still can, and what ended the others."""
     if standing.session_revoked:
         return NOTHING_PROVED, "revoked"
-    valid = [m for m in markers if m.generation == standing.generation]
+    valid = [m for m in markers if m.origin == standing.origin]
     if not valid:
         return NOTHING_PROVED, "revoked" if markers else None
     newest_first = sorted(valid, key=lambda marker: -marker.latest)
     serving = [m for m in newest_first if not m.is_spent(standing)]
     proofs = serving[0].proofs if serving else NOTHING_PROVED
     return proofs, "spent" if newest_first[0].is_spent(standing) else None
+
+
+def _revoked_at(subject: Subject, standing: Standing, now: float) -> float:
+    """When the last revocation was, by the clock by which the claim counts its ages."""
+    if subject.stated_at is not None:
+        return standing.revoked_at
+    # Counted from now, which is this host's word: its clock may disagree with the one
+    # of the ledger, and both differences are of one clock each.
+    return now - standing.revoked_for
 
 
 def _claimed(

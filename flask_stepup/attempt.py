@@ -133,10 +133,10 @@ class Attempt:
 
     def _settle(self, ticket: Ticket, code: str, binding: Binding) -> None:
         user_id = self.subject.user_id
-        digest = self.gate.signer.digest("used code", user_id, folded(code))
+        digests = self.gate.signer.digests("used code", user_id, folded(code))
         try:
             settlement = self.gate.ledger.settle(
-                user_id, binding.nonce or "", digest, binding.session_id, ticket
+                user_id, binding.nonce or "", digests, binding.session_id, ticket
             )
         except LedgerUnavailable as error:
             # The verifier has said yes, and so has spent the code if it was a
@@ -189,7 +189,7 @@ def reserve(gate: Gate, subject: Subject) -> Ticket:
     """
     reserved = gate.ledger.reserve(subject.user_id, gate.settings.attempt_limit)
     if isinstance(reserved, Exhausted):
-        raise TooManyAttempts(reserved.retry_after)
+        raise TooManyAttempts(reserved.retry_after, reserved.until)
     return reserved
 
 

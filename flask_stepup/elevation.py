@@ -64,15 +64,19 @@ class Elevation:
         :raises SessionFull: the session's cookie has no room for it.
         """
         binding = self._ready(subject)
-        old = self._keeping.marker(binding, scope)
-        is_current = old and old.generation == standing.generation
-        before = old.proved_at if old and is_current else (None, None)
+        current = [
+            marker
+            for marker in self._keeping.markers(binding, scope)
+            if marker.origin == standing.origin
+        ]
+        old = max(current, key=lambda marker: marker.latest, default=None)
+        before = old.proved_at if old else (None, None)
         now = int(time.time())
         first, second = (
             now if factor in LEVELS[level] else before[factor]
             for factor in (FIRST, SECOND)
         )
-        marker = Marker(self._ledger.id, standing.generation, (first, second))
+        marker = Marker(standing.ledger_id, standing.generation, (first, second))
         return self._keeping.keep(binding, scope, marker, standing)
 
     def approve(
@@ -80,7 +84,8 @@ class Elevation:
     ) -> str | None:
         """Stamp one operation as approved now; otherwise as :meth:`grant`."""
         proved_at = (None, int(time.time()))
-        approval = Approval(self._ledger.id, standing.generation, proved_at, operation)
+        of_ledger, generation = standing.ledger_id, standing.generation
+        approval = Approval(of_ledger, generation, proved_at, operation)
         name = name_of_approval(operation)
         return self._keeping.keep(self._ready(subject), name, approval, standing)
 

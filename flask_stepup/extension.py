@@ -83,7 +83,10 @@ class StepUp:
             signer=Signer(signing_keys(app)),
             verifier=clerk_verifier(api) if self._verifier is None else self._verifier,
             ledger=open_ledger(
-                settings.storage_uri, settings.storage_timeout, app.instance_path
+                settings.storage_uri,
+                settings.storage_timeout,
+                app.instance_path,
+                app.name,
             ),
             admission=Admission(
                 loader_finder(app, settings, api, lambda: self._subject_loader),

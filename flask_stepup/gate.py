@@ -48,7 +48,7 @@ class Gate:
 
     def __post_init__(self) -> None:
         leeway = self.settings.clock_leeway
-        self.keeping = Keeping(self.signer, self.ledger.id, leeway)
+        self.keeping = Keeping(self.signer, leeway)
         self.elevation = Elevation(self.keeping, self.ledger)
         self.approvals = Approvals(
             self.keeping, self.ledger, self.signer, self.settings
@@ -120,9 +120,10 @@ class Gate:
         binding = self.elevation.binding(subject)
         if operation:
             return self.approvals.assess(policy, subject, binding, operation)
-        marker = self.keeping.marker(binding, policy.scope)
-        markers = [marker] if marker else []
         standing = self._standing(binding, tells_spent)
+        markers = self.keeping.of_ledger(
+            self.keeping.markers(binding, policy.scope), standing.ledger_id
+        )
         return assess(policy, subject, markers, standing, self.settings)
 
     def standing(self, subject: Subject) -> Standing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Iterable
 from functools import lru_cache
 from functools import partial
 from typing import TypeVar
@@ -32,15 +33,13 @@ _APPROVAL = "\t"
 
 
 class Keeping:
-    """The markers that this app made for its ledger.
+    """The markers that this app made.
 
-    :param ledger_id: of its ledger.
     :param leeway: seconds that hosts' clocks may disagree.
     """
 
-    def __init__(self, signer: Signer, ledger_id: str, leeway: float) -> None:
+    def __init__(self, signer: Signer, leeway: float) -> None:
         self._signer = signer
-        self._ledger_id = ledger_id
         self._leeway = leeway
         # By token *and* all that it is bound to: what is remembered is for the same
         # person and session only. Keys do not change while the app runs, and times
@@ -51,14 +50,13 @@ class Keeping:
         )
         self._told_of_other_ledger = False
 
-    def marker(self, binding: Binding, scope: str) -> Marker | None:
-        """Return what was proved last in this scope, however old or revoked it is."""
-        found = [
+    def markers(self, binding: Binding, scope: str) -> list[Marker]:
+        """Return what was proved in this scope, however old or revoked it is."""
+        return [
             marker
             for token in _tokens(binding, scope)
             if (marker := self._opened(self._open_marker, token, binding, scope))
         ]
-        return max(found, key=lambda marker: marker.latest, default=None)
 
     def approvals(self, binding: Binding) -> list[Approval]:
         """Return all approvals, however old, revoked or spent they are."""
@@ -98,20 +96,28 @@ class Keeping:
         session_state.renew_id()
         return None
 
-    def is_ours(self, ledger_id: str) -> bool:
-        """Whether a token was made with our ledger; if not, a developer is told.
+    def of_ledger(self, markers: Iterable[M], ledger_id: str) -> list[M]:
+        """Return those markers that were made with this ledger.
+
+        :param ledger_id: as the standing of this request tells it.
+        """
+        return [marker for marker in markers if self.is_of(marker.ledger_id, ledger_id)]
+
+    def is_of(self, made_with: str, ledger_id: str) -> bool:
+        """Whether a token was made with this ledger; if not, a developer is told.
 
         It is told once per app and process: requests that hit another worker come by
         the hundred.
         """
-        if ledger_id != self._ledger_id and not self._told_of_other_ledger:
+        if made_with != ledger_id and not self._told_of_other_ledger:
             self._told_of_other_ledger = True
             log.error(
                 "a token was made with another ledger, so people are asked for codes "
                 "again and again: point STEPUP_STORAGE_URI of all workers at the same "
-                "one (memory:// is private to each process)"
+                "one (memory:// is private to each process); if it was emptied or "
+                "replaced just now, all is as it should be"
             )
-        return ledger_id == self._ledger_id
+        return made_with == ledger_id
 
     def _in_session(self, binding: Binding, name: str) -> Marker | None:
         token = session_state.read_tokens()[name]
@@ -122,15 +128,14 @@ class Keeping:
     def _opened(
         self, opener: Callable[..., M], token: object, *bound_to: Binding | str
     ) -> M | None:
-        """The marker in a token; None where it is not ours, or proves nothing."""
+        """The marker in a token; None where it is none of ours, or proves nothing."""
         if not isinstance(token, str):
             return None
         try:
             marker = opener(token, *bound_to)
         except InvalidToken:
             return None
-        is_ours = self.is_ours(marker.ledger_id) and not self._is_ahead(marker)
-        return marker if is_ours else None
+        return None if self._is_ahead(marker) else marker
 
     def _is_ahead(self, marker: Marker) -> bool:
         """Whether a clock that is wrong made it: it proves nothing, not even that."""
@@ -150,7 +155,7 @@ def name_of_approval(operation: Operation) -> str:
 
 
 def _can_serve(marker: Marker, standing: Standing) -> bool:
-    return marker.generation == standing.generation and not marker.is_spent(standing)
+    return marker.origin == standing.origin and not marker.is_spent(standing)
 
 
 def _tokens(binding: Binding, scope: str | None = None) -> list[str]:

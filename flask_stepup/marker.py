@@ -29,6 +29,11 @@ class Marker:
     proved_at: tuple[int | None, int | None]
 
     @property
+    def origin(self) -> str:
+        """The ledger and generation that it is of; see :attr:`Standing.origin`."""
+        return self.ledger_id + self.generation
+
+    @property
     def proofs(self) -> Proofs:
         """What it proves; a factor that is not in it was not proved."""
         return Proofs(*self.proved_at)
@@ -44,7 +49,7 @@ class Marker:
 
     def seal(self, signer: Signer, binding: Binding, scope: str) -> str:
         """Return the token for the session, good for this binding and scope alone."""
-        value = [self.ledger_id + self.generation, *(at or 0 for at in self.proved_at)]
+        value = [self.origin, *(at or 0 for at in self.proved_at)]
         return signer.dumps("marker", binding.parts(scope), value)
 
 
@@ -77,8 +82,7 @@ class Approval(Marker):
 
     def seal(self, signer: Signer, binding: Binding, scope: str = "") -> str:
         """Return the token, good for this binding; the action has the scope in it."""
-        origin = self.ledger_id + self.generation
-        value = [origin, self.latest, *self.operation]
+        value = [self.origin, self.latest, *self.operation]
         return signer.dumps("approval", binding.parts(), value)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from datetime import datetime
+from datetime import UTC
 
 from .errors import CodeAlreadyUsed
 from .errors import CodeMissing
@@ -146,7 +149,8 @@ def problem_of(error: StepUpError, enroll_url: str | None = None) -> Problem:
         told = replace(known, detail=f"{known.detail} {tail}")
         return told.plus(attempts_remaining=left)
     if isinstance(error, TooManyAttempts):
-        told = replace(known, detail=f"{known.detail} for {_span(error.retry_after)}.")
+        span, until = _span(error.retry_after), _moment(error.until)
+        told = replace(known, detail=f"{known.detail} for {span}, until {until}.")
         return told.plus(retry_after=error.retry_after)
     if isinstance(error, ValueRefused):
         told = replace(known, status=error.code, detail=str(error.description))
@@ -164,3 +168,9 @@ def _span(seconds: int) -> str:
         if seconds >= 2 * length:
             return f"{-(-seconds // length)} {unit}s"
     return "1 second" if seconds == 1 else f"{seconds} seconds"
+
+
+def _moment(until: float) -> str:
+    """A moment in words, never earlier than it is. Nobody tells us a time zone."""
+    moment = datetime.fromtimestamp(math.ceil(until), UTC)
+    return f"{moment:%H:%M:%S} UTC on {moment:%B} {moment.day}"

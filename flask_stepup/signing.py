@@ -70,7 +70,18 @@ class Signer:
         It is made with the oldest key, so that a key added in front of it while
         workers restart one by one does not make them disagree.
         """
-        signer = _Signer(self._keys[0], _salt(use, ()), **_SIGNATURE)
+        return self._digest(self._keys[0], use, parts)
+
+    def digests(self, use: str, *parts: str) -> list[str]:
+        """Return a keyed hash by each key, oldest first.
+
+        Whoever has one key in common with us recognises one of them: workers agree all
+        through a rotation, while a key comes as well as when one goes.
+        """
+        return [self._digest(key, use, parts) for key in self._keys]
+
+    def _digest(self, key: bytes, use: str, parts: Sequence[str]) -> str:
+        signer = _Signer(key, _salt(use, ()), **_SIGNATURE)
         return signer.get_signature(_canonical(parts)).decode()
 
 

@@ -25,8 +25,10 @@ class TooManyAttempts(Rejection):
     """The limit of attempts is reached.
 
     :param retry_after: whole seconds until the next attempt is possible.
+    :param until: the same in seconds since the epoch.
     """
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, retry_after: int, until: float) -> None:
         super().__init__(f"locked for {retry_after} s")
         self.retry_after = retry_after
+        self.until = until

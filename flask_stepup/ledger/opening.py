@@ -9,13 +9,18 @@ from ..errors import ConfigurationError
 from .protocol import Ledger
 from .sqlite import SQLiteLedger
 
+#: Schemes of Redis and Valkey.
+_SERVERS = ("redis", "rediss", "valkey", "unix")
 
-def open_ledger(uri: str, timeout: float, folder: str) -> Ledger:
+
+def open_ledger(uri: str, timeout: float, folder: str, app_name: str) -> Ledger:
     """Open the ledger that the URI names, and prove that it can be written.
 
     :param uri: ``sqlite:///file``, relative to ``folder``, ``sqlite:////full/path``,
-        or ``memory://``.
+        ``redis://``, ``rediss://``, ``valkey://`` or ``unix://`` with a server's
+        address, or ``memory://``.
     :param timeout: seconds that one step may take.
+    :param app_name: begins the keys of this app on a server that others use too.
     :raises ConfigurationError: the URI is not one of these, or the ledger cannot be
         opened or written.
     """
@@ -26,9 +31,24 @@ def open_ledger(uri: str, timeout: float, folder: str) -> Ledger:
     is_path = re.fullmatch(r"/[^?:]+", rest) and rest.isprintable()
     if separator and scheme == "sqlite" and is_path:
         return SQLiteLedger(Path(folder, rest[1:]), timeout)
+    if separator and scheme in _SERVERS:
+        return _on_server(uri, timeout, app_name)
     # Whatever it is may hold a password, so it is not shown.
     raise ConfigurationError(
         "STEPUP_STORAGE_URI names no ledger that is known: "
         "use 'sqlite:///file.db' (relative to the instance folder), "
-        "'sqlite:////full/path.db', or 'memory://' for tests"
+        "'sqlite:////full/path.db', 'redis://host:6379/0' (or rediss://, valkey://, "
+        "unix:///path/to/socket), or 'memory://' for tests"
     )
+
+
+def _on_server(uri: str, timeout: float, app_name: str) -> Ledger:
+    try:
+        from .redis import Address
+        from .redis import RedisLedger
+    except ImportError:
+        raise ConfigurationError(
+            "STEPUP_STORAGE_URI names a Redis or Valkey server, which needs redis-py: "
+            "run pip install 'flask-stepup[redis]'"
+        ) from None
+    return RedisLedger(Address.parse(uri, app_name), timeout)

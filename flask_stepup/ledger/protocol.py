@@ -31,42 +31,64 @@ LEDGER_ID_LENGTH = 6
 class Standing:
     """What has been revoked, for one user and one session, and what is spent.
 
+    :param ledger_id: names the ledger that tells this; see :class:`Ledger`.
     :param generation: changes with each revocation of the user, and of the user's
         session at the identity provider; a marker of another generation is refused. A
         random value, no time and no count: clocks that disagree leave no hole, and no
         revocation brings back what an earlier one ended.
-    :param revoked_at: when the last of these was, in seconds since the epoch: claims,
-        which have no generation, count from then on.
+    :param revoked_at: when the last of these was, in seconds since the epoch, by the
+        clock of the ledger: claims, which have no generation, count from then on.
     :param session_revoked: whether elevation was ended in this browser's session.
     :param spent: which of the approvals that were asked about are spent. No part of
         the comparison, by which callers learn whether anything was revoked meanwhile.
+    :param told_at: when the ledger told this, by its own clock; no part of it either.
     """
 
+    ledger_id: str = ""
     generation: str = ""
     revoked_at: float = -math.inf
     session_revoked: bool = False
     spent: frozenset[str] = field(default=frozenset(), compare=False)
+    told_at: float = field(default=0.0, compare=False)
+
+    @property
+    def origin(self) -> str:
+        """What a token has to be of to count: this ledger, and this generation."""
+        return self.ledger_id + self.generation
+
+    @property
+    def revoked_for(self) -> float:
+        """Seconds since the last revocation: no clock but the ledger's is in it."""
+        return self.told_at - self.revoked_at
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """An attempt that is reserved, to be refunded by this very ticket.
 
+    :param user_id: whose attempt it is.
+    :param id: its name among theirs, given once.
     :param remaining: attempts that are left after this one.
     :param locked_until: where none is left, when the next one will be possible, in
-        seconds since the epoch.
+        seconds since the epoch, by the clock of the ledger.
     """
 
-    id: int
+    user_id: str
+    id: str
     remaining: int
     locked_until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """No attempt is left until ``retry_after`` whole seconds from now."""
+    """No attempt is left.
+
+    :param retry_after: whole seconds until one is.
+    :param until: the same in seconds since the epoch, by the clock of the ledger.
+    """
 
     retry_after: int
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +127,9 @@ class Ledger(Protocol):
     """
 
     #: Names this ledger, in ``LEDGER_ID_LENGTH`` characters, and goes into every
-    #: token: a worker with another ledger must refuse it.
+    #: token: with another ledger, or one that was emptied and has forgotten what is
+    #: revoked, it must be refused. This is what the last step has told; what counts for
+    #: a request is what its own standing tells.
     id: str
 
     def standing(
@@ -133,12 +157,14 @@ class Ledger(Protocol):
         self,
         user_id: str,
         nonce: str,
-        code_digest: str,
+        code_digests: Sequence[str],
         session_id: str | None = None,
         ticket: Ticket | None = None,
     ) -> Settlement:
         """Write a right code down; on its first use clear the user's attempts.
 
+        :param code_digests: of the one code, by different keys. It was used before if
+            any of them was written down.
         :param ticket: of the attempt, to be told whether it still counts.
         """
         ...
@@ -150,12 +176,12 @@ class Ledger(Protocol):
         approvals: Mapping[str, str],
         session_id: str | None = None,
     ) -> Spending:
-        """Spend the first approval of the current generation that is not spent yet.
+        """Spend the first approval of the current origin that is not spent yet.
 
         None is spent in a revoked session. A spent one is spent for every user.
 
-        :param approvals: ids, in order of preference, and the generation that each
-            was made under.
+        :param approvals: ids, in order of preference, and the :attr:`Standing.origin`
+            that each was made under.
         """
         ...
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping
+from collections.abc import Sequence
 
-from .protocol import SPENT_KEPT
-from .protocol import Standing
-from .protocol import USED_CODE_KEPT
+from ..keys import approval_key
+from ..keys import code_key
+from ..protocol import SPENT_KEPT
+from ..protocol import Standing
+from ..protocol import USED_CODE_KEPT
 
 
-def claim_code(connection: sqlite3.Connection, digest: str) -> bool:
-    """Claim a right code; whether nobody had."""
-    return _claim(connection, f"code:{digest}", USED_CODE_KEPT)
+def claim_code(connection: sqlite3.Connection, digests: Sequence[str]) -> bool:
+    """Claim a right code, by each of its digests; whether nobody had by any."""
+    claimed = [_claim(connection, code_key(d), USED_CODE_KEPT) for d in digests]
+    return all(claimed)
 
 
 def spend_first(
@@ -22,18 +26,13 @@ def spend_first(
     """Claim the first approval that may still be; in a transaction that writes."""
     if standing.session_revoked:
         return None
-    for approval, generation in approvals.items():
-        current = generation == standing.generation
+    for approval, origin in approvals.items():
+        current = origin == standing.origin
         # The claim itself is asked, and not what the standing tells: that was read at
         # another moment of the clock.
         if current and _claim(connection, approval_key(approval), SPENT_KEPT):
             return approval
     return None
-
-
-def approval_key(approval: str) -> str:
-    """Return the key of an approval's claim."""
-    return f"approval:{approval}"
 
 
 def _claim(connection: sqlite3.Connection, key: str, seconds: float) -> bool:

@@ -7,12 +7,14 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 
-from .claims import approval_key
-from .protocol import REVOCATION_KEPT
-from .protocol import Standing
+from ..keys import approval_key
+from ..keys import session_key
+from ..keys import user_key
+from ..protocol import REVOCATION_KEPT
+from ..protocol import Standing
+from .pool import LedgerConnection
 
 _REVOCATIONS = "SELECT key, generation, at FROM revocations WHERE key IN (?, ?, ?)"
 
@@ -26,21 +28,8 @@ def revoke(connection: sqlite3.Connection, key: str) -> None:
     )
 
 
-def user_key(user_id: str, session_id: str | None = None) -> str:
-    """Return the key of a user, or of one session of the user's at the provider."""
-    if session_id is None:
-        return f"user:{user_id}"
-    # With its length, so that no two pairs make one key.
-    return f"login:{len(user_id)}:{user_id}:{session_id}"
-
-
-def session_key(nonce: str) -> str:
-    """Return the key of a browser's session."""
-    return f"session:{nonce}"
-
-
 def read_standing(
-    connection: sqlite3.Connection,
+    connection: LedgerConnection,
     user_id: str,
     nonce: str,
     session_id: str | None,
@@ -49,26 +38,27 @@ def read_standing(
     """Read what has been revoked, and which of the approvals are spent."""
     session, user = session_key(nonce), user_key(user_id)
     login = user if session_id is None else user_key(user_id, session_id)
-    rows = _rows(connection, (session, user, login), approvals)
+    now = time.time()
+    rows = _rows(connection, (session, user, login), approvals, now)
     if not rows:
-        return Standing()
+        return Standing(connection.ledger_id, told_at=now)
     # Keys of revocations and of approvals begin differently: one mapping has room.
     known = {key: generation for key, generation, _ in rows}
-    standing = Standing(
+    return Standing(
+        connection.ledger_id,
         "".join(known.get(key, "") for key in {user: 0, login: 0}),
         max((at for key, _, at in rows if key in (user, login)), default=-math.inf),
         session in known,
+        frozenset(a for a in approvals if approval_key(a) in known),
+        now,
     )
-    if not approvals:
-        return standing
-    spent = frozenset(a for a in approvals if approval_key(a) in known)
-    return replace(standing, spent=spent)
 
 
 def _rows(
     connection: sqlite3.Connection,
     revocations: tuple[str, str, str],
     approvals: Collection[str],
+    now: float,
 ) -> list[Any]:
     if not approvals:
         return connection.execute(_REVOCATIONS, revocations).fetchall()
@@ -77,5 +67,5 @@ def _rows(
     claims = f"SELECT key, '', 0 FROM claims WHERE key IN ({marks}) AND expires > ?"  # noqa: S608 (question marks)
     return connection.execute(
         f"{_REVOCATIONS} UNION ALL {claims}",
-        (*revocations, *map(approval_key, approvals), time.time()),
+        (*revocations, *map(approval_key, approvals), now),
     ).fetchall()

@@ -18,29 +18,31 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import ConfigurationError
-from ..errors import LedgerUnavailable
+from ...errors import ConfigurationError
+from ...errors import LedgerUnavailable
+from ..keys import session_key
+from ..keys import user_key
+from ..limits import Limit
+from ..protocol import Exhausted
+from ..protocol import Settlement
+from ..protocol import Spending
+from ..protocol import Standing
+from ..protocol import Ticket
 from .attempts import clear
 from .attempts import is_counted
+from .attempts import refund
 from .attempts import reserve
 from .claims import claim_code
 from .claims import spend_first
-from .limits import Limit
 from .pool import FilePool
+from .pool import LedgerConnection
 from .pool import MemoryPool
 from .pool import Pool
-from .protocol import Exhausted
-from .protocol import Settlement
-from .protocol import Spending
-from .protocol import Standing
-from .protocol import Ticket
 from .schema import drop_expired
 from .schema import found
 from .schema import read_id
 from .standings import read_standing
 from .standings import revoke
-from .standings import session_key
-from .standings import user_key
 
 
 class SQLiteLedger:
@@ -90,18 +92,18 @@ class SQLiteLedger:
 
     def refund(self, ticket: Ticket) -> None:
         with self._step() as connection:
-            connection.execute("DELETE FROM attempts WHERE ticket = ?", (ticket.id,))
+            refund(connection, ticket)
 
     def settle(
         self,
         user_id: str,
         nonce: str,
-        code_digest: str,
+        code_digests: Sequence[str],
         session_id: str | None = None,
         ticket: Ticket | None = None,
     ) -> Settlement:
         with self._step() as connection:
-            first_use = claim_code(connection, code_digest)
+            first_use = claim_code(connection, code_digests)
             if first_use:
                 clear(connection, user_id)
             standing = read_standing(connection, user_id, nonce, session_id)
@@ -135,18 +137,19 @@ class SQLiteLedger:
     def close(self) -> None:
         self._pool.close()
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: LedgerConnection) -> None:
         """Found the ledger in a new file; take its id from one that is there."""
         # A copy of the file, such as a restored one, does not keep the mode.
         if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
             self._switch_to_wal(connection)
         try:
-            self.id = read_id(connection)
+            connection.ledger_id = read_id(connection)
         except sqlite3.OperationalError:
             connection.execute("BEGIN IMMEDIATE")
             found(connection)
             connection.execute("COMMIT")
-            self.id = read_id(connection)
+            connection.ledger_id = read_id(connection)
+        self.id = connection.ledger_id
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
         # When several workers found a ledger at once, SQLite tells all but one that
@@ -163,7 +166,7 @@ class SQLiteLedger:
                 time.sleep(0.005)
 
     @contextmanager
-    def _step(self) -> Iterator[sqlite3.Connection]:
+    def _step(self) -> Iterator[LedgerConnection]:
         """One atomic step that writes: all of it happens, or nothing and it raises."""
         try:
             with self._pool.connection() as connection:

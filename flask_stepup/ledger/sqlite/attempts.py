@@ -7,9 +7,9 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
-from .limits import Limit
-from .protocol import Exhausted
-from .protocol import Ticket
+from ..limits import Limit
+from ..protocol import Exhausted
+from ..protocol import Ticket
 
 
 def reserve(
@@ -23,14 +23,23 @@ def reserve(
     # of them has to leave before another may come.
     windows = [(limit, _newest(connection, user_id, limit, now)) for limit in limits]
     if full := [w for w in windows if len(w[1]) == w[0].count]:
-        return Exhausted(math.ceil(_free_again(full, now) - now))
+        until = _free_again(full, now)
+        return Exhausted(math.ceil(until - now), until)
     remaining = min(limit.count - len(at) for limit, at in windows) - 1
     filled = [w for w in windows if len(w[1]) == w[0].count - 1]
     ticket = connection.execute(
         "INSERT INTO attempts (user_id, at, expires) VALUES (?, ?, ?)",
         (user_id, now, now + max(limit.seconds for limit in limits)),
     ).lastrowid
-    return Ticket(int(ticket or 0), remaining, _free_again(filled, now))
+    return Ticket(user_id, str(ticket), remaining, _free_again(filled, now))
+
+
+def refund(connection: sqlite3.Connection, ticket: Ticket) -> None:
+    """Give an attempt back, if it still counts."""
+    connection.execute(
+        "DELETE FROM attempts WHERE ticket = ? AND user_id = ?",
+        (ticket.id, ticket.user_id),
+    )
 
 
 def clear(connection: sqlite3.Connection, user_id: str) -> None:
@@ -42,8 +51,11 @@ def is_counted(connection: sqlite3.Connection, ticket: Ticket | None) -> bool:
     """Whether an attempt was neither given back nor cleared."""
     if ticket is None:
         return False
-    by_id = "SELECT 1 FROM attempts WHERE ticket = ?"
-    return connection.execute(by_id, (ticket.id,)).fetchone() is not None
+    found = connection.execute(
+        "SELECT 1 FROM attempts WHERE ticket = ? AND user_id = ?",
+        (ticket.id, ticket.user_id),
+    )
+    return found.fetchone() is not None
 
 
 def _newest(

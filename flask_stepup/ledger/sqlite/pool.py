@@ -16,8 +16,15 @@ from typing import Protocol
 
 from .forking import fork
 
+
+class LedgerConnection(sqlite3.Connection):
+    """A connection that knows the id of the ledger that it leads to."""
+
+    ledger_id = ""
+
+
 #: Called with each new connection before it is used.
-Prepare = Callable[[sqlite3.Connection], None]
+Prepare = Callable[[LedgerConnection], None]
 #: Which file a path leads to: device and inode.
 File = tuple[int, int]
 
@@ -25,7 +32,7 @@ File = tuple[int, int]
 class Pool(Protocol):
     """Lends connections in autocommit mode."""
 
-    def connection(self) -> AbstractContextManager[sqlite3.Connection]:
+    def connection(self) -> AbstractContextManager[LedgerConnection]:
         """Lend one."""
         ...
 
@@ -45,13 +52,13 @@ class FilePool:
         self._path = path
         self._timeout = timeout
         self._prepare = prepare
-        self._idle: list[tuple[sqlite3.Connection, File]] = []
+        self._idle: list[tuple[LedgerConnection, File]] = []
         self.lent: set[object] = set()
         fork.pools.add(self)
         weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
+    def connection(self) -> Iterator[LedgerConnection]:
         ticket = fork.enter(self)
         try:
             connection, file = self._take()
@@ -74,7 +81,7 @@ class FilePool:
     def close(self) -> None:
         _close_all(self._idle)
 
-    def _take(self) -> tuple[sqlite3.Connection, File]:
+    def _take(self) -> tuple[LedgerConnection, File]:
         # A file that was deleted or replaced lives on for those who have it open, who
         # then would write where no other worker looks.
         try:
@@ -91,7 +98,7 @@ class FilePool:
                 return connection, opened
             connection.close()
 
-    def _open(self) -> tuple[sqlite3.Connection, File]:
+    def _open(self) -> tuple[LedgerConnection, File]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Left to itself SQLite makes a file that others may read; its companions, -wal
         # and -shm, take over the permissions of the file. Never open a file that is
@@ -122,7 +129,7 @@ class MemoryPool:
         weakref.finalize(self, self._connection.close)
 
     @contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
+    def connection(self) -> Iterator[LedgerConnection]:
         if not self._turn.acquire(timeout=self._timeout):
             raise sqlite3.OperationalError("timed out waiting for the ledger in memory")
         try:
@@ -134,14 +141,18 @@ class MemoryPool:
         """Keep the connection: it is the database. It ends with this object."""
 
 
-def _close_all(idle: list[tuple[sqlite3.Connection, File]]) -> None:
+def _close_all(idle: list[tuple[LedgerConnection, File]]) -> None:
     while idle:
         idle.pop()[0].close()
 
 
-def _connect(database: str, timeout: float) -> sqlite3.Connection:
+def _connect(database: str, timeout: float) -> LedgerConnection:
     return sqlite3.connect(
-        database, timeout=timeout, isolation_level=None, check_same_thread=False
+        database,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=LedgerConnection,
     )
 
 

@@ -1,0 +1,185 @@
+"""The ledger in Redis or Valkey: workers on any number of machines.
+
+Each step is one script, which the server runs while it serves nobody else, by its own
+clock. Every key begins with the app's prefix and leaves the server in time. The prefix
+is a hash tag, so that all keys of an app are in one slot of a cluster.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import ConfigurationError
+from ...errors import LedgerUnavailable
+from ..keys import approval_key
+from ..keys import attempts_key
+from ..keys import code_key
+from ..keys import session_key
+from ..keys import user_key
+from ..limits import Limit
+from ..protocol import Exhausted
+from ..protocol import REVOCATION_KEPT
+from ..protocol import Settlement
+from ..protocol import Spending
+from ..protocol import SPENT_KEPT
+from ..protocol import Standing
+from ..protocol import Ticket
+from ..protocol import USED_CODE_KEPT
+from .address import Address
+from .server import Server
+from .standings import read_standing
+
+log = logging.getLogger("flask_stepup")
+
+#: Seconds that the id of a ledger is kept after its last use: longer than anything that
+#: is kept beside it, or granted under it.
+ID_KEPT = 60 * 86_400
+
+
+class RedisLedger:
+    """See :class:`~flask_stepup.ledger.Ledger`.
+
+    :param timeout: seconds that one step may take, connecting included.
+    :raises ConfigurationError: the server cannot be reached or written.
+    """
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._prefix = f"{{stepup:{address.prefix}}}:"
+        self._server = Server(address, timeout)
+        self.id = ""
+        try:
+            self._prove_writable()
+        except LedgerUnavailable as error:
+            raise ConfigurationError(
+                f"the ledger at {address.name} cannot be used ({error.reason}): start "
+                "it, mend its address, password or permissions, or point "
+                "STEPUP_STORAGE_URI elsewhere"
+            ) from None
+        if (policy := self._server.eviction_policy()) != "noeviction":
+            log.warning(
+                "the ledger at %s may drop what still counts (maxmemory-policy %s), so "
+                "that what was revoked or used opens again: set it to noeviction",
+                address.name,
+                policy,
+            )
+
+    def standing(
+        self,
+        user_id: str,
+        nonce: str,
+        session_id: str | None = None,
+        approvals: Collection[str] = (),
+    ) -> Standing:
+        asked = list(approvals)
+        with self._server.step():
+            keys = self._keys(
+                *_standing_names(user_id, nonce, session_id), *map(approval_key, asked)
+            )
+            told = self._server.run("look_up", keys, _standing_arguments())
+            return self._read(told, asked)
+
+    def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
+        ticket = secrets.token_urlsafe(9)
+        longest = max(limit.seconds for limit in limits)
+        pairs = [n for limit in limits for n in (limit.count, limit.seconds)]
+        with self._server.step():
+            keys, arguments = self._keys(attempts_key(user_id)), [ticket, longest]
+            is_taken, number, until = self._server.run(
+                "reserve", keys, [*arguments, *pairs]
+            )
+            if is_taken:
+                return Ticket(user_id, ticket, number, float(until))
+            return Exhausted(number, float(until))
+
+    def refund(self, ticket: Ticket) -> None:
+        with self._server.step():
+            keys = self._keys(attempts_key(ticket.user_id))
+            self._server.command("ZREM", *keys, ticket.id)
+
+    def settle(
+        self,
+        user_id: str,
+        nonce: str,
+        code_digests: Sequence[str],
+        session_id: str | None = None,
+        ticket: Ticket | None = None,
+    ) -> Settlement:
+        is_theirs = ticket is not None and ticket.user_id == user_id
+        arguments = [
+            *_standing_arguments(),
+            USED_CODE_KEPT,
+            ticket.id if ticket and is_theirs else "",
+        ]
+        with self._server.step():
+            keys = self._keys(
+                *_standing_names(user_id, nonce, session_id),
+                attempts_key(user_id),
+                *map(code_key, code_digests),
+            )
+            *told, is_first, counts = self._server.run("settle", keys, arguments)
+            return Settlement(bool(is_first), self._read(told), bool(counts))
+
+    def spend(
+        self,
+        user_id: str,
+        nonce: str,
+        approvals: Mapping[str, str],
+        session_id: str | None = None,
+    ) -> Spending:
+        offered = list(approvals)
+        arguments = [*_standing_arguments(), SPENT_KEPT, *approvals.values()]
+        with self._server.step():
+            keys = self._keys(
+                *_standing_names(user_id, nonce, session_id),
+                *map(approval_key, offered),
+            )
+            *told, spent = self._server.run("spend", keys, arguments)
+            standing = self._read(told, offered)
+            return Spending(standing, offered[spent - 1] if spent else None)
+
+    def clear(self, user_id: str) -> None:
+        with self._server.step():
+            self._server.command("DEL", *self._keys(attempts_key(user_id)))
+
+    def revoke_session(self, nonce: str) -> None:
+        self._revoke(session_key(nonce))
+
+    def revoke_user(self, user_id: str, session_id: str | None = None) -> None:
+        self._revoke(user_key(user_id, session_id))
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _revoke(self, name: str) -> None:
+        with self._server.step():
+            arguments = [secrets.token_urlsafe(4), REVOCATION_KEPT]
+            self._server.run("revoke", self._keys(name), arguments)
+
+    def _keys(self, *names: str) -> list[str]:
+        return [self._prefix + name for name in names]
+
+    def _read(self, told: Sequence[Any], approvals: Sequence[str] = ()) -> Standing:
+        standing = read_standing(told, approvals)
+        self.id = standing.ledger_id
+        return standing
+
+    def _prove_writable(self) -> None:
+        # The address of a replica, or a user who may only read, is found out now.
+        with self._server.step():
+            self._server.command("SET", *self._keys("proof"), "", "EX", 1)
+        self.standing("", "")
+
+
+def _standing_names(user_id: str, nonce: str, session_id: str | None) -> Iterable[str]:
+    of_user, of_login = user_key(user_id), user_key(user_id, session_id)
+    return "id", session_key(nonce), of_user, of_login
+
+
+def _standing_arguments() -> list[object]:
+    return [secrets.token_urlsafe(4), ID_KEPT]

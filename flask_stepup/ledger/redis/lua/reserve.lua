@@ -1,0 +1,36 @@
+-- Take one attempt from every limit, or none at all.
+--
+-- KEYS: 1 the user's attempts, a sorted set of tickets by time. ARGV: 1 the ticket,
+-- 2 seconds of the longest window, then count and seconds of each limit.
+
+local at = now()
+local attempts = KEYS[1]
+redis.call('ZREMRANGEBYSCORE', attempts, '-inf', precise(at - ARGV[2]))
+
+-- When the oldest of a window's newest attempts will have left it.
+local function free_again(newest, seconds)
+  local since = '(' .. precise(at - seconds)
+  local oldest = newest > 0 and redis.call(
+    'ZREVRANGEBYSCORE', attempts, '+inf', since, 'WITHSCORES', 'LIMIT', newest - 1, 1)
+  local first = oldest and oldest[2] and math.min(tonumber(oldest[2]), at) or at
+  return first + seconds
+end
+
+local locked_until, filled_until, remaining = nil, at, math.huge
+for i = 3, #ARGV, 2 do
+  local count, seconds = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+  local used = redis.call('ZCOUNT', attempts, '(' .. precise(at - seconds), '+inf')
+  if used >= count then
+    locked_until = math.max(locked_until or 0, free_again(count, seconds))
+  elseif used == count - 1 then
+    filled_until = math.max(filled_until, free_again(used, seconds))
+  end
+  remaining = math.min(remaining, count - used - 1)
+end
+
+if locked_until then
+  return {0, math.ceil(locked_until - at), precise(locked_until)}
+end
+redis.call('ZADD', attempts, precise(at), ARGV[1])
+redis.call('EXPIRE', attempts, ARGV[2] + 1)
+return {1, remaining, precise(filled_until)}

@@ -1,0 +1,79 @@
+"""The server, asked for one step at a time, each of which ends in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextlib import suppress
+from typing import Any
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from ...deadline import deadline
+from ...errors import LedgerUnavailable
+from .address import Address
+from .connections import connect
+from .scripts import Scripts
+
+#: What a connection breaks with.
+_BREAKS = (RedisConnectionError, RedisTimeoutError, OSError)
+#: What a step may fail with: text that is no Unicode is among it, and answers that are
+#: none.
+_FAILURES = (RedisError, OSError, ValueError, TypeError)
+
+
+class Server:
+    """Runs scripts and commands inside of :meth:`step`.
+
+    :param timeout: seconds that one step may take, connecting included.
+    """
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._timeout = timeout
+        self._client = connect(address)
+        self.run = Scripts(self._client).run
+        self.command: Callable[..., Any] = self._client.execute_command
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """One step: all of it within the timeout.
+
+        :raises LedgerUnavailable: it failed, and it may or may not have been done.
+        """
+        try:
+            with deadline(self._timeout):
+                yield
+            return
+        except _FAILURES as error:
+            if isinstance(error, _BREAKS):
+                # What has broken one connection has broken those that are idle, too: to
+                # find out about each would cost one request each.
+                self._client.connection_pool.disconnect(inuse_connections=False)
+            failure = LedgerUnavailable(f"Redis: {_reason(error)}")
+        # Raised here: the error above may hold what was sent.
+        raise failure
+
+    def eviction_policy(self) -> str:
+        """Return what the server does when its memory is full, as far as it tells."""
+        memory: Any = {}
+        with suppress(LedgerUnavailable), self.step():
+            memory = self._client.info("memory")
+        is_bounded = memory.get("maxmemory", 0) > 0
+        return str(memory["maxmemory_policy"]) if is_bounded else "noeviction"
+
+    def close(self) -> None:
+        """Close all connections; the next step opens new ones."""
+        self._client.connection_pool.disconnect()
+
+
+def _reason(error: Exception) -> str:
+    """What may go into a log: further on, servers quote what they were sent."""
+    kind = type(error).__name__
+    if isinstance(error, ResponseError):
+        word = str(error).partition(" ")[0]
+        return f"{kind} {word}" if word.isalpha() and word.isupper() else kind
+    return f"{kind}: {error}" if isinstance(error, _BREAKS) else kind
