@@ -18,6 +18,7 @@ from uuid import UUID
 
 import pytest
 from markupsafe import Markup
+from naming import repr_of
 
 from flask_stepup.approvable import LONGEST_VALUE
 from flask_stepup.approvable import read_argument
@@ -110,7 +111,7 @@ def test_different_values_are_told_apart() -> None:
     [(("a", 1), ["a", 1]), ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
      (UserDict(a=1), {"a": 1}), (Markup("<b>"), "<b>"), (Pair(1, 2), [1, 2]),
      (Odd(1.5), 1.5), ([{"b": (1,), "a": 2}], [{"a": 2, "b": [1]}])],
-    ids=repr,
+    ids=repr_of,
 )  # fmt: skip
 def test_the_same_values_are_the_same(one: object, other: object) -> None:
     """A tuple is a list, keys have no order, and a subclass is what it is built on."""
@@ -169,7 +170,7 @@ def test_what_is_digested_is_the_same_just_where_values_are() -> None:
      ({"b": Decimal(1), "a": (1.5,)}, {"b": "1", "a": [1.5]}, '{"a": [1.5], "b": "1"}'),
      ("a\u202eb", "a\u202eb", "a[U+202E]b"), (["\u202e"], ["\u202e"], '["[U+202E]"]'),
      ("[1]", "[1]", "[1]"), ({}, {}, "{}"), ([], [], "[]")],
-    ids=repr,
+    ids=repr_of,
 )  # fmt: skip
 def test_values_are_shown(value: object, expected: object, page: str) -> None:
     """As JSON, values stay what they are where they can; on a page they are text."""
@@ -180,7 +181,7 @@ def test_values_are_shown(value: object, expected: object, page: str) -> None:
     assert shown(found) == page
 
 
-@pytest.mark.parametrize("value", DIFFERENT, ids=repr)
+@pytest.mark.parametrize("value", DIFFERENT, ids=repr_of)
 def test_a_value_is_shown_the_same_after_a_journey(value: object) -> None:
     """What went through JSON, with its keys sorted or not, is shown as before."""
     found = plain(value)
@@ -257,7 +258,7 @@ def test_halves_of_characters_are_refused(value: object) -> None:
     "value",
     [float("nan"), float("inf"), float("-inf"), [float("nan")], Decimal("NaN"),
      Decimal("sNaN"), {"a": Decimal("-Infinity")}],
-    ids=repr,
+    ids=repr_of,
 )  # fmt: skip
 def test_numbers_that_are_none_are_refused(value: object) -> None:
     """A form may well make one of "nan", and then it is not the developer's mistake."""

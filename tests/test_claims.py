@@ -14,6 +14,7 @@ import time_machine
 from conftest import MakeApp
 from flask import Flask
 from flask import request
+from naming import repr_of
 from people import Codes
 from people import Person
 
@@ -61,7 +62,7 @@ def read(ages: Any, *, downgrade: bool = False, since: float = -math.inf) -> Pro
     return claimed(ages, NOW, stated_at=NOW, since=since, downgrade=downgrade)
 
 
-@pytest.mark.parametrize("ages", NO_CLAIM, ids=repr)
+@pytest.mark.parametrize("ages", NO_CLAIM, ids=repr_of)
 @pytest.mark.parametrize("downgrade", [False, True])
 def test_what_is_no_claim_proves_nothing(ages: Any, downgrade: bool) -> None:
     """A claim that is missing or misshapen proves nothing and stands in for nothing."""

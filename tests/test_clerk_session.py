@@ -26,6 +26,7 @@ from minting import SESSION
 from minting import session_claims
 from minting import STRANGER
 from minting import USER
+from naming import repr_of
 
 from flask_stepup import StepUp
 from flask_stepup import Subject
@@ -112,7 +113,7 @@ BAD = STRANGER.token()
         ({"act": False}, {"impersonated": True}),
         ({"act": None}, {"impersonated": False}),
     ],
-    ids=repr,
+    ids=repr_of,
 )
 def test_a_token_becomes_a_subject(
     claims: dict[str, Any], expected: dict[str, Any], clerk: ClerkSession
@@ -383,7 +384,7 @@ def test_a_bearer_token_never_was(clerk: ClerkSession) -> None:
 @pytest.mark.parametrize(
     "claims",
     [{"sts": "pending"}, {"sid": ABSENT}, {"aud": "x"}, {"nbf": 4_102_444_800}],
-    ids=repr,
+    ids=repr_of,
 )
 def test_an_expired_cookie_has_no_other_fault(
     claims: dict[str, Any], clerk: ClerkSession

@@ -1,4 +1,4 @@
-"""The SQLite ledger between processes: started afresh, forked, and forked at work.
+"""Ledgers between processes: started afresh, forked, and forked at work.
 
 What runs in another process is a function of this module, or a script where the
 process could crash or hang.
@@ -7,10 +7,12 @@ process could crash or hang.
 from __future__ import annotations
 
 import multiprocessing
+import secrets
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledgers import Opener
+from valkey_server import running
+from valkey_server import Valkey
 
 from flask_stepup.ledger import Ledger
 from flask_stepup.ledger import Limit
@@ -27,7 +32,8 @@ from flask_stepup.ledger import Ticket
 
 #: Seconds that another process may take.
 PATIENCE = 30.0
-URI = "sqlite:///ledger.db"
+#: The ledgers that processes can share.
+SHARED = ("sqlite", "valkey")
 
 if "fork" not in multiprocessing.get_all_start_methods():
     pytest.skip("no fork on this platform", allow_module_level=True)
@@ -75,16 +81,28 @@ def script(text: str, *args: object) -> str:
     return done.stdout
 
 
-Opener = Callable[[], Ledger]
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    with running(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(params=SHARED)
+def uri(request: pytest.FixtureRequest) -> str:
+    """The address of a ledger that nobody else uses."""
+    if request.param == "sqlite":
+        return "sqlite:///ledger.db"
+    server: Valkey = request.getfixturevalue("valkey")
+    return server.uri(secrets.token_hex(8))
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opener]:
-    """Opens the one file of a test, once more at each call."""
+def opened(uri: str, tmp_path: Path) -> Iterator[Opener]:
+    """Opens the one ledger of a test, once more at each call."""
     with ExitStack() as stack:
 
         def opened() -> Ledger:
-            ledger = open_ledger(URI, 10.0, str(tmp_path))
+            ledger = open_ledger(uri, 10.0, str(tmp_path), "bank")
             stack.callback(ledger.close)
             return ledger
 
@@ -97,59 +115,60 @@ def tickets_of(ledger: Ledger, limit: Limit, attempts: int) -> int:
     return sum(isinstance(r, Ticket) for r in reserved)
 
 
-def open_and_try(folder: str, _number: int) -> int:
-    with closing(open_ledger(URI, 10.0, folder)) as ledger:
+def open_and_try(uri: str, folder: str, _number: int) -> int:
+    with closing(open_ledger(uri, 10.0, folder, "bank")) as ledger:
         return tickets_of(ledger, Limit(60, 3_600), 50)
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
-def test_processes_race_for_attempts(method: str, tmp_path: Path) -> None:
+def test_processes_race_for_attempts(method: str, uri: str, tmp_path: Path) -> None:
     """Four processes with fifty tries each get the 60 attempts there are, no more."""
-    got = in_processes(method, 4, open_and_try, str(tmp_path))
+    got = in_processes(method, 4, open_and_try, uri, str(tmp_path))
     assert sum(got) == 60
 
 
-def open_and_settle(folder: str, number: int) -> list[bool]:
-    with closing(open_ledger(URI, 10.0, folder)) as ledger:
+def open_and_settle(uri: str, folder: str, number: int) -> list[bool]:
+    with closing(open_ledger(uri, 10.0, folder, "bank")) as ledger:
         return [
-            ledger.settle("u", f"session {number}", f"code {code}").first_use
+            ledger.settle("u", f"session {number}", [f"code {code}"]).first_use
             for code in range(20)
         ]
 
 
-def test_processes_race_with_one_code(tmp_path: Path) -> None:
+def test_processes_race_with_one_code(uri: str, tmp_path: Path) -> None:
     """A code that four processes settle at once opens for one of them."""
-    settled = in_processes("fork", 4, open_and_settle, str(tmp_path))
+    settled = in_processes("fork", 4, open_and_settle, uri, str(tmp_path))
     assert [sum(firsts) for firsts in zip(*settled, strict=True)] == [1] * 20
 
 
 def open_and_spend(
-    folder: str, approvals: dict[str, str], number: int
+    uri: str, folder: str, approvals: Collection[str], number: int
 ) -> list[str | None]:
     """Spend in eight threads of this process at once."""
-    with closing(open_ledger(URI, 20.0, folder)) as ledger:
+    with closing(open_ledger(uri, 20.0, folder, "bank")) as ledger:
         line = threading.Barrier(8)
 
         def spend(thread: int) -> str | None:
             line.wait(PATIENCE)
-            return ledger.spend(f"{number}", f"{thread}", approvals).approval
+            offered = dict.fromkeys(approvals, ledger.id)
+            return ledger.spend(f"{number}", f"{thread}", offered).approval
 
         with ThreadPoolExecutor(8) as pool:
             return list(pool.map(spend, range(8)))
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
-def test_processes_race_for_one_approval(method: str, tmp_path: Path) -> None:
+def test_processes_race_for_one_approval(method: str, uri: str, tmp_path: Path) -> None:
     """Of 32 resumes of one approval, in four processes, exactly one runs."""
-    got = in_processes(method, 4, open_and_spend, str(tmp_path), {"a": ""})
+    got = in_processes(method, 4, open_and_spend, uri, str(tmp_path), "a")
     assert [len(spent) for spent in got] == [8] * 4
     assert [approval for spent in got for approval in spent if approval] == ["a"]
 
 
-def test_processes_race_for_several_approvals(tmp_path: Path) -> None:
+def test_processes_race_for_several_approvals(uri: str, tmp_path: Path) -> None:
     """Of 32 callers in four processes, 24 get one each of 24 approvals."""
-    approvals = {f"{number}": "" for number in range(24)}
-    got = in_processes("fork", 4, open_and_spend, str(tmp_path), approvals)
+    approvals = [f"{number}" for number in range(24)]
+    got = in_processes("fork", 4, open_and_spend, uri, str(tmp_path), approvals)
     spent = [approval for each in got for approval in each if approval]
     assert sorted(spent) == sorted(approvals)
 
@@ -159,7 +178,8 @@ def found_many(folder: str, line: Any, count: int, _number: int) -> list[str]:
     for file in range(count):
         line.wait(PATIENCE)
         try:
-            with closing(open_ledger(f"sqlite:///{file}.db", 5.0, folder)) as ledger:
+            uri = f"sqlite:///{file}.db"
+            with closing(open_ledger(uri, 5.0, folder, "bank")) as ledger:
                 ids.append(ledger.id)
         except Exception as error:
             ids.append(f"{type(error).__name__}: {error}")
@@ -207,6 +227,7 @@ def open_files(ledger: Ledger, folder: str, _number: int) -> tuple[list[str], bo
     return inherited, ledger.standing("u", "s").session_revoked
 
 
+@pytest.mark.parametrize("uri", ["sqlite:///ledger.db"])
 def test_a_fork_takes_no_connection_along(opened: Opener, tmp_path: Path) -> None:
     """A child begins without the open files of its parent's ledger, and opens its own.
 
@@ -224,7 +245,7 @@ FORK_AT_WORK = """
 import os, signal, sys, threading, time
 from flask_stepup.ledger import Limit, open_ledger
 
-ledger = open_ledger("sqlite:///ledger.db", 5.0, sys.argv[1])
+ledger = open_ledger("sqlite:///ledger.db", 5.0, sys.argv[1], "bank")
 done = threading.Event()
 failures = []
 
@@ -288,12 +309,13 @@ def test_a_fork_while_threads_are_at_work(tmp_path: Path) -> None:
 REVOKED = """
 import sys
 from flask_stepup.ledger import open_ledger
-ledger = open_ledger("sqlite:///ledger.db", 5.0, sys.argv[1])
+ledger = open_ledger("sqlite:///ledger.db", 5.0, sys.argv[1], "bank")
 print(ledger.standing("u", sys.argv[2]).session_revoked)
 ledger.close()
 """
 
 
+@pytest.mark.parametrize("uri", ["sqlite:///ledger.db"])
 def test_a_worker_that_ends_takes_no_log_away(opened: Opener, tmp_path: Path) -> None:
     """What one process wrote is known to all, also after another one has ended.
 
@@ -315,7 +337,7 @@ def test_threads_take_no_log_away_either(tmp_path: Path) -> None:
     text = """
 import subprocess, sys, threading
 from flask_stepup.ledger import open_ledger
-ledger = open_ledger("sqlite:///ledger.db", 5.0, sys.argv[1])
+ledger = open_ledger("sqlite:///ledger.db", 5.0, sys.argv[1], "bank")
 line = threading.Barrier(8)
 
 def work():
@@ -347,7 +369,7 @@ def test_a_platform_without_fork_is_served(tmp_path: Path) -> None:
 import os, sys
 del os.fork, os.register_at_fork
 from flask_stepup.ledger import open_ledger
-ledger = open_ledger("sqlite:///ledger.db", 5.0, sys.argv[1])
+ledger = open_ledger("sqlite:///ledger.db", 5.0, sys.argv[1], "bank")
 ledger.revoke_session("s")
 print(ledger.standing("u", "s").session_revoked)
 ledger.close()

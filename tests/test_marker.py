@@ -6,6 +6,7 @@ import base64
 from dataclasses import replace
 
 import pytest
+from naming import repr_of
 
 from flask_stepup.binding import Binding
 from flask_stepup.errors import InvalidToken
@@ -130,7 +131,7 @@ def test_a_token_of_another_use_is_no_marker(signer: Signer) -> None:
     "value",
     [None, 1, "", "text", [], {}, ["id"], ["id", ""], ["id", "", "x", "y"],
      ["id", "", [], []], ["id", "", {}, {}], ["id", "", *range(8)]],
-    ids=repr,
+    ids=repr_of,
 )  # fmt: skip
 def test_a_marker_of_another_version_is_refused(signer: Signer, value: object) -> None:
     """A marker that another version of this package signed is an invalid token."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from naming import repr_of
 
 from flask_stepup.demand import Demand
 from flask_stepup.demand import preset
@@ -166,7 +167,7 @@ BAD: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "use"), BAD, ids=lambda value: ascii(value)[:40]
+    ("field", "value", "use"), BAD, ids=lambda value: repr_of(value)[:40]
 )
 def test_a_bad_value_is_refused(field: str, value: Any, use: str) -> None:
     """A bad value is a ConfigurationError, and so a ValueError, that names the mend."""

@@ -32,6 +32,7 @@ from hostile import Request
 from hostile import Reset
 from hostile import Script
 from hostile import Send
+from naming import repr_of
 
 from flask_stepup.clerk import ClerkBackendAPI
 from flask_stepup.clerk import PublishedKeys
@@ -474,7 +475,7 @@ def test_what_comes_after_an_outage_is_taken() -> None:
     assert len(server.requests) == 3
 
 
-@pytest.mark.parametrize("script", [answer(500), (Close(),), (Hang(),)], ids=repr)
+@pytest.mark.parametrize("script", [answer(500), (Close(),), (Hang(),)], ids=repr_of)
 def test_a_dead_backend_does_not_cost_every_request_its_timeout(
     script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -555,7 +556,7 @@ def test_an_empty_set_takes_no_key_away() -> None:
 @pytest.mark.parametrize(
     "failure",
     [RuntimeError(SECRET_KEY), httpx.ReadError(SECRET_KEY), KeyError(SECRET_KEY)],
-    ids=repr,
+    ids=repr_of,
 )
 def test_no_failure_is_raised_or_told_in_full(
     failure: Exception, caplog: pytest.LogCaptureFixture

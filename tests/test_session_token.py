@@ -40,6 +40,7 @@ from minting import session_claims
 from minting import SHORT
 from minting import STRANGER
 from minting import USER
+from naming import repr_of
 
 from flask_stepup.clerk import ClerkBackendAPI
 from flask_stepup.clerk import PublishedKeys
@@ -413,7 +414,7 @@ def test_the_leeway_of_an_expired_token_is_its_end_alone() -> None:
         (1, False),
         (True, False),
     ],
-    ids=repr,
+    ids=repr_of,
 )
 def test_only_authorized_parties_get_in(
     azp: Any, good: bool, expired_for: float
@@ -529,7 +530,7 @@ def test_no_error_tells_the_token(name: str, tokens: SessionTokens) -> None:
         {"e": CLERK.jwk["n"]},
         {"d": "AQAB"},
     ],
-    ids=repr,
+    ids=repr_of,
 )
 def test_a_key_that_is_not_for_rs256_opens_nothing(
     change: dict[str, Any], fetched: Callable[..., SessionTokens]

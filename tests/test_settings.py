@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from naming import repr_of
 
 from flask_stepup.clerk import API_URL
 from flask_stepup.demand import PRESETS
@@ -305,7 +306,7 @@ def test_secrets_are_not_shown() -> None:
         ("STEPUP_STORAGE_URI", b"redis://:s3cret@host"),
         ("STEPUP_STORAGE_URI", ["redis://:s3cret@host"]),
     ],
-    ids=repr,
+    ids=repr_of,
 )
 def test_a_secret_of_the_wrong_type_is_not_shown(key: str, value: Any) -> None:
     """A secret that is refused is not repeated in the message."""

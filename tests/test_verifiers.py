@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from naming import repr_of
 
 from flask_stepup.clerk import ClerkBackendAPI
 from flask_stepup.errors import CodeMissing
@@ -109,7 +110,7 @@ def test_a_verifier_stays_what_it_is() -> None:
     "given",
     [Local, Callable_, StaticVerifier, Verification, type, None, 5, "", "verifier", b"",
      [], {}, object(), True],
-    ids=repr,
+    ids=repr_of,
 )  # fmt: skip
 def test_what_is_no_verifier_is_refused(given: Any) -> None:
     """A class, which somebody forgot to call, and anything else names the mend.
@@ -128,7 +129,7 @@ def test_what_is_no_verifier_is_refused(given: Any) -> None:
     [None, True, False, 0, 1, "", "totp", b"", [], ["totp"], {}, {"verified": True},
      {"code_type": "totp"}, ("totp",), Verification, NotImplemented, Ellipsis, object(),
      IncorrectCode(), IncorrectCode],
-    ids=repr,
+    ids=repr_of,
 )  # fmt: skip
 def test_only_a_verification_opens(answer: object) -> None:
     """Whatever else a verifier returns, True included, is a fault and opens nothing."""
