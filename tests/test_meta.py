@@ -113,7 +113,7 @@ def test_every_error_of_the_prompt_has_its_words() -> None:
         if not kind.__subclasses__():
             yield kind
 
-    arguments = {"TooManyAttempts": (5,), "ValueRefused": ("to", "is missing")}
+    arguments = {"TooManyAttempts": (5, 0.0), "ValueRefused": ("to", "is missing")}
     silent = {"ConfigurationError", "ReverificationRequired", "ErrorAnswer"}
     told = {kind for kind in leaves(StepUpError) if kind.__name__ not in silent}
     for kind in told:

@@ -49,13 +49,16 @@ class Address:
         :raises ConfigurationError: it is not written like that.
         """
         try:
-            parts = urlsplit(uri)
+            # What is split loses its line breaks.
+            parts = urlsplit(uri if uri.isprintable() else "")
+            query = _query(parts)
             options = _place(parts) | _credentials(parts)
+            if "db" in query:
+                options["db"] = _database(query.pop("db"))
+        except ConfigurationError:
+            raise
         except ValueError:
             raise _no_address("host, port or database cannot be read") from None
-        query = _query(parts)
-        if "db" in query:
-            options["db"] = _database(query.pop("db"))
         prefix = query.pop("prefix", app_name)
         is_tls = SCHEMES[parts.scheme]
         if set(query) - set(_TLS_OPTIONS if is_tls else ()):
@@ -69,7 +72,7 @@ class Address:
 
 
 def _place(parts: SplitResult) -> dict[str, Any]:
-    if parts.fragment or not parts.geturl().isprintable():
+    if parts.fragment:
         raise ValueError
     if parts.scheme == "unix":
         if parts.hostname or not parts.path.startswith("/") or parts.path == "/":

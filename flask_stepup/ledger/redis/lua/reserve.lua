@@ -5,7 +5,6 @@
 
 local at = now()
 local attempts = KEYS[1]
-redis.call('ZREMRANGEBYSCORE', attempts, '-inf', precise(at - ARGV[2]))
 
 -- When the oldest of a window's newest attempts will have left it.
 local function free_again(newest, seconds)
@@ -31,6 +30,9 @@ end
 if locked_until then
   return {0, math.ceil(locked_until - at), precise(locked_until)}
 end
+-- Added first: a server that is full refuses the first write of a script, and no code
+-- shall be asked for that could not be written down afterwards.
 redis.call('ZADD', attempts, precise(at), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', attempts, '-inf', precise(at - ARGV[2]))
 redis.call('EXPIRE', attempts, ARGV[2] + 1)
 return {1, remaining, precise(filled_until)}

@@ -6,13 +6,13 @@
 local told = standing()
 local origin = told[1]
 for i = 4, 5 do
-  origin = origin .. (string.match(told[i], '^%S+') or '')
+  origin = origin .. (told[i] and string.match(told[i], '^%S+') or '')
 end
 for i = 5, #KEYS do
   told[i + 1] = redis.call('EXISTS', KEYS[i])
 end
 told[#KEYS + 2] = 0
-if told[3] == '' then
+if not told[3] then
   for i = 5, #KEYS do
     if ARGV[i - 1] == origin and redis.call('SET', KEYS[i], '', 'EX', ARGV[3], 'NX') then
       told[#KEYS + 2] = i - 4

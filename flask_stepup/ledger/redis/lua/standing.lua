@@ -24,8 +24,8 @@ local function standing()
   return {
     ledger_id(),
     precise(now()),
-    redis.call('GET', KEYS[2]) or '',
-    redis.call('GET', KEYS[3]) or '',
-    KEYS[4] ~= KEYS[3] and redis.call('GET', KEYS[4]) or '',
+    redis.call('GET', KEYS[2]),
+    redis.call('GET', KEYS[3]),
+    KEYS[4] ~= KEYS[3] and redis.call('GET', KEYS[4]),
   }
 end

@@ -1,0 +1,567 @@
+"""What is true of the ledger on Redis and Valkey beyond the contract of every ledger.
+
+All of it with a real server, whose process is paused, killed and misled, and a wire to
+it that is cut and stretched.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import closing
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import time_machine
+from ledgers import FIVE
+from ledgers import race
+from ledgers import remaining
+from ledgers import retry_after
+from valkey_server import running
+from valkey_server import Valkey
+from wire import wire_to
+
+from flask_stepup.errors import ConfigurationError
+from flask_stepup.errors import LedgerUnavailable
+from flask_stepup.ledger import Ledger
+from flask_stepup.ledger import Limit
+from flask_stepup.ledger import open_ledger
+from flask_stepup.ledger import Standing
+from flask_stepup.ledger import Ticket
+from flask_stepup.ledger.protocol import SPENT_KEPT
+
+#: Seconds that a step may take here, and what a busy machine may add to them.
+TIMEOUT = 0.4
+GRACE = 1.0
+
+Opener = Callable[..., Ledger]
+#: Every step that a ledger knows.
+STEPS: dict[str, Callable[[Ledger], object]] = {
+    "standing": lambda ledger: ledger.standing("u", "s", "login", ["a"]),
+    "reserve": lambda ledger: ledger.reserve("u", FIVE),
+    "refund": lambda ledger: ledger.refund(Ticket("u", "t", 1, 0.0)),
+    "settle": lambda ledger: ledger.settle("u", "s", ["digest", "older"], "login"),
+    "spend": lambda ledger: ledger.spend("u", "s", {"a": ledger.id}, "login"),
+    "clear": lambda ledger: ledger.clear("u"),
+    "revoke_session": lambda ledger: ledger.revoke_session("s"),
+    "revoke_user": lambda ledger: ledger.revoke_user("u", "login"),
+}
+every_step = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A server for tests that do it no harm, each with a prefix of its own."""
+    with running(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    """A server for one test, which keeps what it acknowledged."""
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    with running(tmp_path / "valkey", *options) as server:
+        yield server
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opener]:
+    """Opens a ledger that is closed at the end."""
+    with ExitStack() as stack:
+
+        def opened(uri: str, timeout: float = TIMEOUT, app: str = "bank") -> Ledger:
+            ledger = open_ledger(uri, timeout, str(tmp_path), app)
+            stack.callback(ledger.close)
+            return ledger
+
+        yield opened
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Names a ledger that nobody else uses."""
+    return secrets.token_hex(8)
+
+
+def fails_in_time(step: Callable[[Ledger], object], ledger: Ledger) -> str:
+    """Have a step fail, and return its reason."""
+    before = time.monotonic()
+    with pytest.raises(LedgerUnavailable) as failure:
+        step(ledger)
+    assert time.monotonic() - before < TIMEOUT + GRACE
+    return failure.value.reason
+
+
+# --- addresses ---
+
+
+@pytest.mark.parametrize("scheme", ["redis", "valkey"])
+def test_both_names_lead_to_the_same_ledger(
+    shared: Valkey, opened: Opener, scheme: str, prefix: str
+) -> None:
+    """Redis and Valkey speak one protocol, and so their addresses mean the same."""
+    prefix = secrets.token_hex(8)
+    ledger = opened(shared.uri(prefix, scheme))
+    ledger.revoke_session("s")
+    assert opened(shared.uri(prefix)).standing("u", "s").session_revoked
+
+
+def test_a_socket_of_the_file_system_leads_to_it_too(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """With a database and a prefix in the query."""
+    path = shared.socket.resolve()
+    by_socket = opened(f"unix://{path}?db=3&prefix=socket")
+    by_socket.revoke_session("s")
+    by_port = opened(f"redis://127.0.0.1:{shared.port}/3?prefix=socket")
+    assert by_port.id == by_socket.id
+    assert by_port.standing("u", "s").session_revoked
+    assert opened(f"redis://127.0.0.1:{shared.port}/4?prefix=socket").id != by_port.id
+
+
+def test_it_can_be_reached_over_tls(
+    shared: Valkey, opened: Opener, tmp_path: Path, prefix: str
+) -> None:
+    """Where the certificate is vouched for, and else not."""
+    file, context = certificate(tmp_path)
+    with wire_to(shared.port, context) as wire:
+        uri = f"rediss://localhost:{wire.port}/0?prefix=tls"
+        ledger = opened(f"{uri}&ssl_ca_certs={file}")
+        ledger.revoke_session("s")
+        ledger.close()
+        with pytest.raises(ConfigurationError, match="certificate"):
+            opened(uri)
+    assert opened(shared.uri("tls")).standing("u", "s").session_revoked
+
+
+def test_a_user_and_a_password_are_used(tmp_path: Path, opened: Opener) -> None:
+    """Percent-encoded; a wrong or missing one is told at start, and never shown."""
+    with running(tmp_path / "valkey") as server:
+        with closing(server.client()) as client:
+            client.acl_setuser(
+                "bank",
+                enabled=True,
+                passwords=["+p@ss/w:rd"],
+                keys="*",
+                commands=["+@all"],
+            )
+            client.config_set("requirepass", "s3cret")
+        place = f"127.0.0.1:{server.port}"
+        assert opened(f"redis://bank:p%40ss%2Fw%3Ard@{place}").id
+        assert opened(f"redis://:s3cret@{place}").id
+        for wrong in (f"redis://:wr0ng@{place}", f"redis://{place}"):
+            with pytest.raises(ConfigurationError, match="password") as refusal:
+                opened(wrong)
+            assert "wr0ng" not in str(refusal.value)
+            assert place in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["", "/", "host:port", "host:99999", "host/x", "host/-1", "host/1/2", "host#x",
+     "host?x", "host?x=1", "host?socket_timeout=9", "host?prefix=",
+     "host?prefix=a&prefix=b", "host?prefix=a b", "host?prefix={a}", "host?db=x",
+     "host?ssl_cert_reqs=none", "[host", "host?ssl_ca_certs=/x", "ho\nst"],
+)  # fmt: skip
+@pytest.mark.parametrize("scheme", ["redis", "valkey"])
+def test_an_address_that_is_none_is_refused(scheme: str, rest: str) -> None:
+    """With how to write one, and without what was written."""
+    with pytest.raises(ConfigurationError, match="STEPUP_STORAGE_URI") as refusal:
+        open_ledger(f"{scheme}://:s3cret@{rest}", TIMEOUT, "/nowhere", "bank")
+    assert "s3cret" not in str(refusal.value)
+    assert "redis://" in str(refusal.value)
+
+
+@pytest.mark.parametrize("uri", ["unix://", "unix:///", "unix://run/s", "unix:///s#x"])
+def test_a_socket_that_is_none_is_refused(uri: str) -> None:
+    """It is named by its whole path."""
+    with pytest.raises(ConfigurationError, match="unix:///"):
+        open_ledger(uri, TIMEOUT, "/nowhere", "bank")
+
+
+def test_what_is_not_installed_is_named() -> None:
+    """Without redis-py the mend is told at start."""
+    program = """
+import sys
+sys.modules["redis"] = None
+from flask_stepup.ledger import open_ledger
+try:
+    open_ledger("redis://127.0.0.1", 1, ".", "bank")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("ConfigurationError")
+    assert "pip install 'flask-stepup[redis]'" in done.stdout
+
+
+# --- what is kept ---
+
+
+def test_every_key_has_the_prefix_and_an_end(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """All keys of an app are in one slot, and none stays for ever."""
+    ledger = opened(shared.uri(prefix))
+    for _ in range(2):
+        for step in STEPS.values():
+            step(ledger)
+        ledger.reserve("v", (Limit(1, 2_592_000),))
+    (slot,) = {key.partition("}")[0] for key in keys(shared, prefix)}
+    with closing(shared.client()) as client:
+        lives = {key.partition(":")[2]: client.ttl(key) for key in keys(shared, prefix)}
+    assert slot.startswith("{stepup:")
+    assert all(0 < life <= 60 * 86_400 for life in lives.values()), lives
+    assert max(lives, key=lambda key: lives[key]).endswith("id")
+    assert max(lives.values()) > SPENT_KEPT
+
+
+def test_apps_on_one_server_share_nothing(shared: Valkey, opened: Opener) -> None:
+    """Each has its own name in front, unless the address gives both the same one."""
+    uri = shared.uri()
+    one, other = opened(uri, app="one"), opened(uri, app="other")
+    one.revoke_session("s")
+    one.reserve("u", (Limit(1, 60),))
+    assert one.id != other.id
+    assert other.standing("u", "s") == Standing(other.id)
+    assert remaining(other, "u", Limit(1, 60)) == 0
+    shared_uri = shared.uri("together")
+    assert opened(shared_uri, app="one").id == opened(shared_uri, app="other").id
+
+
+def test_codes_are_not_in_it_as_they_are(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """What is written down is what the ledger was given: keyed hashes."""
+    ledger = opened(shared.uri(prefix))
+    ledger.settle("u", "s", ["keyed-hash"])
+    (code,) = [key for key in keys(shared, prefix) if ":code:" in key]
+    assert code.endswith(":code:keyed-hash")
+
+
+def test_a_host_that_has_the_time_wrong_changes_nothing(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """Windows, codes and revocations go by the server's clock alone."""
+    uri = shared.uri(prefix)
+    right, wrong = opened(uri), opened(uri)
+    now = time.time()
+    ticket = right.reserve("u", (Limit(2, 60),))
+    assert isinstance(ticket, Ticket)
+    right.settle("v", "s", ["digest"])
+    right.revoke_user("u")
+    for hours in (-48, -1, 1, 48):
+        with time_machine.travel(now + hours * 3_600, tick=True):
+            assert not wrong.settle("v", "s", ["digest"]).first_use
+            standing = wrong.standing("u", "s")
+            assert standing == right.standing("u", "s")
+            assert 0 <= standing.revoked_for < 60
+            last = wrong.reserve("u", (Limit(2, 60),))
+            assert isinstance(last, Ticket)
+            assert last.locked_until == pytest.approx(now + 60, abs=30)
+            assert 30 < retry_after(wrong, "u", Limit(2, 60)) <= 60
+            wrong.refund(last)
+
+
+# --- what goes over the wire ---
+
+
+@every_step
+def test_each_step_is_one_round_trip(
+    shared: Valkey, opened: Opener, step: Callable[[Ledger], object], prefix: str
+) -> None:
+    """One command each, on a connection that is kept."""
+    with wire_to(shared.port) as wire:
+        ledger = opened(f"redis://127.0.0.1:{wire.port}?prefix=wire")
+        step(ledger)
+        wire.heard.clear()
+        for _ in range(3):
+            step(ledger)
+        ledger.close()
+    assert [commands(heard) for heard in wire.heard] == [1, 1, 1]
+
+
+def test_a_server_that_forgot_the_scripts_is_sent_them(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """After a restart or a flush of scripts each is sent once, and then known again."""
+    with wire_to(shared.port) as wire, closing(shared.client()) as client:
+        ledger = opened(f"redis://127.0.0.1:{wire.port}?prefix={secrets.token_hex(8)}")
+        client.script_flush()
+        wire.heard.clear()
+        assert [remaining(ledger, "u", *FIVE) for _ in range(3)] == [4, 3, 2]
+        ledger.close()
+    assert sum(commands(heard) for heard in wire.heard) == 4
+
+
+# --- faults ---
+
+
+@every_step
+def test_a_server_that_hangs_fails_in_time(
+    server: Valkey, opened: Opener, step: Callable[[Ledger], object]
+) -> None:
+    """A paused server costs the timeout and no more, with a connection or without."""
+    ledger = opened(server.uri())
+    server.pause()
+    try:
+        assert "Timeout" in fails_in_time(step, ledger)
+        assert "Timeout" in fails_in_time(step, ledger)
+    finally:
+        server.resume()
+    time.sleep(0.1)
+    step(ledger)
+
+
+@every_step
+def test_a_server_that_is_gone_fails_and_is_found_again(
+    server: Valkey, opened: Opener, step: Callable[[Ledger], object]
+) -> None:
+    """A crash costs requests until it is back, and not one more; nothing is lost."""
+    ledger = opened(server.uri())
+    race(8, lambda _: ledger.standing("u", "s"))
+    ledger.revoke_session("before")
+    server.kill()
+    assert "Connection" in fails_in_time(step, ledger)
+    server.start()
+    race(8, lambda _: step(ledger))
+    assert ledger.standing("u", "before").session_revoked
+
+
+@every_step
+def test_an_answer_that_drips_ends_in_time(
+    shared: Valkey, opened: Opener, step: Callable[[Ledger], object], prefix: str
+) -> None:
+    """The timeout is for the whole step, however slowly it goes on."""
+    with wire_to(shared.port) as wire:
+        ledger = opened(f"redis://127.0.0.1:{wire.port}?prefix={secrets.token_hex(8)}")
+        wire.seconds_per_byte = TIMEOUT / 2
+        fails_in_time(step, ledger)
+        wire.seconds_per_byte = 0.0
+        step(ledger)
+        ledger.close()
+
+
+@every_step
+def test_a_step_whose_answer_is_lost_is_not_sent_again(
+    shared: Valkey, opened: Opener, step: Callable[[Ledger], object], prefix: str
+) -> None:
+    """Whether it was done cannot be known: what spends would spend twice."""
+    with wire_to(shared.port) as wire:
+        ledger = opened(f"redis://127.0.0.1:{wire.port}?prefix={secrets.token_hex(8)}")
+        step(ledger)
+        wire.heard.clear()
+        wire.loses_answers = True
+        fails_in_time(step, ledger)
+        wire.loses_answers = False
+        assert sum(commands(heard) for heard in wire.heard) == 1
+        step(ledger)
+        ledger.close()
+
+
+def test_a_connection_that_was_cut_while_idle_costs_nothing(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """As firewalls and restarts cut them: it is noticed before anything is sent."""
+    with wire_to(shared.port) as wire:
+        ledger = opened(f"redis://127.0.0.1:{wire.port}?prefix={secrets.token_hex(8)}")
+        race(8, lambda _: ledger.standing("u", "s"))
+        for left in (4, 3, 2):
+            wire.cut()
+            time.sleep(0.05)
+            assert remaining(ledger, "u", *FIVE) == left
+        ledger.close()
+
+
+def test_a_full_server_takes_no_more_and_goes_on_telling(
+    server: Valkey, opened: Opener
+) -> None:
+    """Writing fails, so that nothing opens that would have to be written down."""
+    ledger = opened(server.uri())
+    ledger.revoke_session("gone")
+    ticket = ledger.reserve("u", FIVE)
+    assert isinstance(ticket, Ticket)
+    with closing(server.client()) as client:
+        client.config_set("maxmemory", 1)
+        for name in ("reserve", "settle", "spend", "revoke_session", "revoke_user"):
+            assert "OutOfMemory" in fails_in_time(STEPS[name], ledger)
+        assert ledger.standing("u", "gone").session_revoked
+        ledger.refund(ticket)
+        client.config_set("maxmemory", 0)
+    assert remaining(ledger, "u", *FIVE) == 4
+    assert ledger.settle("u", "t", ["digest", "older"]).first_use
+
+
+def test_a_replica_takes_nothing_and_is_refused_at_start(
+    server: Valkey, opened: Opener, tmp_path: Path
+) -> None:
+    """Neither at start nor when the primary becomes one."""
+    ledger = opened(server.uri())
+    source = ("--replicaof", "127.0.0.1", str(server.port))
+    with running(tmp_path / "replica", *source) as replica:
+        with pytest.raises(ConfigurationError, match="ReadOnly"):
+            opened(replica.uri())
+        with closing(server.client()) as client:
+            client.replicaof("127.0.0.1", str(replica.port))
+            for name in ("reserve", "settle", "spend", "revoke_session", "revoke_user"):
+                assert "ReadOnly" in fails_in_time(STEPS[name], ledger)
+            client.replicaof("NO", "ONE")
+    assert remaining(ledger, "u", *FIVE) == 4
+
+
+def test_a_user_who_may_only_read_is_refused_at_start(
+    tmp_path: Path, opened: Opener
+) -> None:
+    """Permissions are looked at before the first request."""
+    with running(tmp_path / "valkey") as server, closing(server.client()) as client:
+        client.acl_setuser(
+            "reader", enabled=True, nopass=True, keys="*", commands=["+@all", "-set"]
+        )
+        with pytest.raises(ConfigurationError, match="NoPermission"):
+            opened(f"redis://reader:x@127.0.0.1:{server.port}")
+
+
+@pytest.mark.parametrize("name", ["id", "session:s", "user:u", "login:1:u:login"])
+@pytest.mark.parametrize("value", ["a list", "garbage", ""])
+def test_what_cannot_be_read_opens_nothing(
+    shared: Valkey, opened: Opener, name: str, value: str, prefix: str
+) -> None:
+    """A key of another type or shape is never taken for "not revoked"."""
+    ledger = opened(shared.uri(prefix))
+    ledger.revoke_user("u")
+    with closing(shared.client()) as client:
+        key = f"{{stepup:{prefix}}}:{name}"
+        client.delete(key)
+        client.rpush(key, "x") if value == "a list" else client.set(key, value)
+    if value != "a list" and name == "session:s":
+        assert ledger.standing("u", "s", "login").session_revoked
+        return
+    for step in ("standing", "settle", "spend"):
+        fails_in_time(STEPS[step], ledger)
+
+
+def test_attempts_that_cannot_be_read_are_not_taken_for_none(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """Nobody is asked, and a right code is not half settled."""
+    ledger = opened(shared.uri(prefix))
+    ledger.reserve("u", FIVE)
+    (attempts,) = [key for key in keys(shared, prefix) if "attempts" in key]
+    ticket = Ticket("u", "t", 1, 0.0)
+    with closing(shared.client()) as client:
+        client.delete(attempts)
+        client.set(attempts, "garbage")
+        fails_in_time(STEPS["reserve"], ledger)
+        with pytest.raises(LedgerUnavailable):
+            ledger.settle("u", "s", ["digest"], None, ticket)
+        client.delete(attempts)
+    assert ledger.settle("u", "s", ["digest"], None, ticket).first_use
+
+
+def test_an_emptied_server_is_another_ledger(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """It has forgotten what is revoked, and so nothing made before may count."""
+    ledger = opened(shared.uri(prefix))
+    before = ledger.standing("u", "s")
+    with closing(shared.client()) as client:
+        client.delete(*keys(shared, prefix))
+    after = ledger.standing("u", "s")
+    assert before.ledger_id != after.ledger_id
+    assert before != after
+    assert ledger.id == after.ledger_id
+    assert ledger.spend("u", "s", {"a": before.origin}).approval is None
+    assert ledger.spend("u", "s", {"a": after.origin}).approval == "a"
+
+
+def test_the_id_lives_on_while_the_ledger_is_used(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """Its end is moved on by look-ups, before it comes, and not with every one."""
+    ledger = opened(shared.uri(prefix))
+    (key,) = [key for key in keys(shared, prefix) if key.endswith(":id")]
+    with closing(shared.client()) as client:
+        lives = []
+        for left in (31 * 86_400, 29 * 86_400, 5):
+            client.expire(key, left)
+            ledger.standing("u", "s")
+            lives.append(round(client.ttl(key) / 86_400))
+        assert lives == [31, 60, 60]
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl", "noeviction"])
+def test_a_server_that_may_drop_what_counts_is_told_of(
+    tmp_path: Path, opened: Opener, caplog: pytest.LogCaptureFixture, policy: str
+) -> None:
+    """At start, with the mend; without a limit of memory nothing is dropped."""
+    options = ("--maxmemory-policy", policy)
+    with running(tmp_path / "valkey", *options) as server:
+        with caplog.at_level(logging.WARNING, "flask_stepup"):
+            opened(server.uri())
+            assert caplog.messages == []
+            with closing(server.client()) as client:
+                client.config_set("maxmemory", 100_000_000)
+            opened(server.uri())
+    expected = 0 if policy == "noeviction" else 1
+    assert len(caplog.messages) == expected
+    assert all("noeviction" in m and policy in m for m in caplog.messages)
+
+
+def test_no_failure_tells_what_was_sent(server: Valkey, opened: Opener) -> None:
+    """Servers quote commands in their errors, and with them ids and hashes."""
+    ledger = opened(server.uri())
+    with closing(server.client()) as client:
+        client.acl_setuser(
+            "default", commands=["-eval", "-evalsha"], reset_commands=False
+        )
+        with pytest.raises(LedgerUnavailable) as failure:
+            ledger.settle("a-user", "a-nonce", ["a-hash"], "a-login")
+    error: BaseException | None = failure.value
+    while error:
+        assert not [
+            w for w in ("user", "nonce", "hash", "login") if f"a-{w}" in repr(error)
+        ]
+        error = error.__cause__ or error.__context__
+
+
+def keys(server: Valkey, prefix: str) -> list[str]:
+    """All keys of a ledger, as the server has them."""
+    with closing(server.client()) as client:
+        return sorted(client.keys(f"{{stepup:{prefix}}}:*"))
+
+
+def commands(heard: bytes) -> int:
+    """How many commands were sent at once: each begins as an array."""
+    return sum(line.startswith(b"*") for line in heard.split(b"\r\n"))
+
+
+def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for this machine that vouches for itself, and a server with it."""
+    file, key = folder / "certificate.pem", folder / "key.pem"
+    command = "openssl req -x509 -nodes -days 1 -newkey ec -subj /CN=localhost"
+    options = [
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]
+    try:
+        subprocess.run(
+            [*command.split(), *options, "-keyout", key, "-out", file],
+            check=True,
+            capture_output=True,
+        )
+    except FileNotFoundError:
+        pytest.skip("missing: openssl")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key)
+    return file, context
