@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection
-from collections.abc import Mapping
 
 from flask import request
 
@@ -16,9 +15,8 @@ from .assessment import Assessment
 from .binding import Binding
 from .errors import ConfigurationError
 from .errors import LedgerUnavailable
+from .inquiry import Inquiry
 from .keeping import Keeping
-from .ledger import Ledger
-from .ledger import Spending
 from .ledger import Standing
 from .marker import Approval
 from .marker import Operation
@@ -49,11 +47,11 @@ class Approvals:
     """The approvals of the current request's session."""
 
     def __init__(
-        self, keeping: Keeping, ledger: Ledger, signer: Signer, settings: Settings
+        self, keeping: Keeping, inquiry: Inquiry, signer: Signer, settings: Settings
     ) -> None:
         self._signer = signer
         self._keeping = keeping
-        self._ledger = ledger
+        self._inquiry = inquiry
         self._settings = settings
 
     def spend(
@@ -92,7 +90,7 @@ class Approvals:
         if request.method in SAFE_METHODS:
             return False
         serving = self._serving(binding, self._action(policy).digest)
-        standing = self._standing(binding, self.ids(binding))
+        standing = self._inquiry.standing(binding, self.ids(binding))
         return self._assess(policy, subject, serving, standing).shortfall is None
 
     def assess(
@@ -105,7 +103,7 @@ class Approvals:
         ids = self.ids(binding) | {operation.id, name_of_void(operation.id)}
         approvals = self._keeping.approvals(binding)
         serving = [a for a in approvals if a.operation == operation]
-        standing = self._standing(binding, ids)
+        standing = self._inquiry.standing(binding, ids)
         return self._assess(policy, subject, serving, standing)
 
     def void(self, binding: Binding, operation: Operation, standing: Standing) -> None:
@@ -115,7 +113,7 @@ class Approvals:
         Authorization, 2.4).
         """
         try:
-            self._claim(binding, {name_of_void(operation.id): standing.origin})
+            self._inquiry.spend(binding, {name_of_void(operation.id): standing.origin})
         except LedgerUnavailable as error:
             log.error("an operation could not be voided: %s", error)
 
@@ -136,7 +134,7 @@ class Approvals:
         approvals = self._serving(binding, action)
         # To look first and spend afterwards would let parallel requests through: it is
         # one step of the ledger.
-        spending = self._claim(
+        spending = self._inquiry.spend(
             binding,
             {
                 approval.operation.id: approval.origin
@@ -177,14 +175,6 @@ class Approvals:
             tie = tie_of(suspend(self._settings), self._signer)
             approvals = [a for a in approvals if a.operation.tie in (None, tie)]
         return sorted(approvals, key=lambda a: (a.operation.tie is None, a.latest))
-
-    def _claim(self, binding: Binding, approvals: Mapping[str, str]) -> Spending:
-        nonce = binding.nonce or ""
-        return self._ledger.spend(binding.user_id, nonce, approvals, binding.session_id)
-
-    def _standing(self, binding: Binding, ids: Collection[str]) -> Standing:
-        nonce = binding.nonce or ""
-        return self._ledger.standing(binding.user_id, nonce, binding.session_id, ids)
 
     def _is_current(self, approval: Approval, policy: Policy) -> bool:
         age = time.time() - approval.latest

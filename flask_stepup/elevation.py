@@ -8,6 +8,7 @@ from collections.abc import Collection
 from . import session_state
 from .binding import Binding
 from .client import keeps_cookies
+from .inquiry import Inquiry
 from .keeping import Keeping
 from .keeping import name_of_approval
 from .ledger import Ledger
@@ -25,8 +26,9 @@ from .subject import Subject
 class Elevation:
     """What begins and ends elevation in the session of the current request."""
 
-    def __init__(self, keeping: Keeping, ledger: Ledger) -> None:
+    def __init__(self, keeping: Keeping, inquiry: Inquiry, ledger: Ledger) -> None:
         self._keeping = keeping
+        self._inquiry = inquiry
         self._ledger = ledger
 
     def binding(self, subject: Subject) -> Binding:
@@ -44,8 +46,8 @@ class Elevation:
         """
         if not keeps_cookies():
             return self.binding(subject)
-        nonce = session_state.read_nonce()
-        if nonce and self._ledger.standing(subject.user_id, nonce).session_revoked:
+        binding = self.binding(subject)
+        if binding.nonce and self._inquiry.standing(binding).session_revoked:
             session_state.drop()
             # Whoever ended it may not have known of the login: it is known now.
             self._end_login(subject)

@@ -17,6 +17,7 @@ from .assessment import Assessment
 from .binding import Binding
 from .elevation import Elevation
 from .errors import ConfigurationError
+from .inquiry import Inquiry
 from .keeping import Keeping
 from .ledger import Ledger
 from .ledger import Standing
@@ -42,16 +43,18 @@ class Gate:
     ledger: Ledger
     verifier: Verifier
     admission: Admission
+    inquiry: Inquiry = field(init=False)
     keeping: Keeping = field(init=False)
     elevation: Elevation = field(init=False)
     approvals: Approvals = field(init=False)
 
     def __post_init__(self) -> None:
         leeway = self.settings.clock_leeway
+        self.inquiry = Inquiry(self.ledger, leeway)
         self.keeping = Keeping(self.signer, leeway)
-        self.elevation = Elevation(self.keeping, self.ledger)
+        self.elevation = Elevation(self.keeping, self.inquiry, self.ledger)
         self.approvals = Approvals(
-            self.keeping, self.ledger, self.signer, self.settings
+            self.keeping, self.inquiry, self.signer, self.settings
         )
 
     def subject(self) -> Subject:
@@ -166,8 +169,7 @@ class Gate:
 
     def _standing(self, binding: Binding, tells_spent: bool = False) -> Standing:
         ids = self.approvals.ids(binding) if tells_spent else ()
-        nonce = binding.nonce or ""
-        return self.ledger.standing(binding.user_id, nonce, binding.session_id, ids)
+        return self.inquiry.standing(binding, ids)
 
 
 def real_app() -> Flask:

@@ -356,7 +356,7 @@ def test_a_look_up_sees_one_moment(
     other, ledger, origins = opened(), opened(), [""]
 
     def write(statement: str) -> None:
-        if statement.startswith("SELECT key"):
+        if statement.startswith("SELECT id, key"):
             number = len(origins)
             other.revoke_user("u")
             origins.append(other.standing("u", "s").origin)

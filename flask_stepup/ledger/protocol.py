@@ -200,6 +200,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def rename(self, ledger_id: str) -> None:
+        """Take another id, if this is still the one: every token is void."""
+        ...
+
     def close(self) -> None:
         """Give back connections; the ledger opens them again when it is used."""
         ...

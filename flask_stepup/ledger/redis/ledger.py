@@ -153,6 +153,11 @@ class RedisLedger:
     def revoke_user(self, user_id: str, session_id: str | None = None) -> None:
         self._revoke(user_key(user_id, session_id))
 
+    def rename(self, ledger_id: str) -> None:
+        with self._server.step():
+            arguments = [secrets.token_urlsafe(4), ID_KEPT, ledger_id]
+            self.id = self._server.run("rename", self._keys("id"), arguments)
+
     def close(self) -> None:
         self._server.close()
 

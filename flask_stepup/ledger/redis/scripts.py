@@ -17,6 +17,7 @@ _PARTS = {
     "settle": ("clock", "standing", "settle"),
     "spend": ("clock", "standing", "spend"),
     "revoke": ("clock", "revoke"),
+    "rename": ("rename",),
 }
 
 

@@ -35,12 +35,12 @@ from .attempts import reserve
 from .claims import claim_code
 from .claims import spend_first
 from .pool import FilePool
-from .pool import LedgerConnection
 from .pool import MemoryPool
 from .pool import Pool
 from .schema import drop_expired
 from .schema import found
 from .schema import read_id
+from .schema import rename
 from .standings import read_standing
 from .standings import revoke
 
@@ -82,9 +82,13 @@ class SQLiteLedger:
         # Without the ceremony of a step that writes: each guarded request comes here.
         try:
             with self._pool.connection() as connection:
-                return read_standing(connection, user_id, nonce, session_id, approvals)
+                standing = read_standing(
+                    connection, user_id, nonce, session_id, approvals
+                )
         except _FAILURES as error:
             raise LedgerUnavailable(f"SQLite: {error}") from error
+        self.id = standing.ledger_id
+        return standing
 
     def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
         with self._step() as connection:
@@ -134,22 +138,26 @@ class SQLiteLedger:
         with self._step() as connection:
             revoke(connection, user_key(user_id, session_id))
 
+    def rename(self, ledger_id: str) -> None:
+        with self._step() as connection:
+            rename(connection, ledger_id)
+            self.id = read_id(connection)
+
     def close(self) -> None:
         self._pool.close()
 
-    def _prepare(self, connection: LedgerConnection) -> None:
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         """Found the ledger in a new file; take its id from one that is there."""
         # A copy of the file, such as a restored one, does not keep the mode.
         if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
             self._switch_to_wal(connection)
         try:
-            connection.ledger_id = read_id(connection)
+            self.id = read_id(connection)
         except sqlite3.OperationalError:
             connection.execute("BEGIN IMMEDIATE")
             found(connection)
             connection.execute("COMMIT")
-            connection.ledger_id = read_id(connection)
-        self.id = connection.ledger_id
+            self.id = read_id(connection)
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
         # When several workers found a ledger at once, SQLite tells all but one that
@@ -166,7 +174,7 @@ class SQLiteLedger:
                 time.sleep(0.005)
 
     @contextmanager
-    def _step(self) -> Iterator[LedgerConnection]:
+    def _step(self) -> Iterator[sqlite3.Connection]:
         """One atomic step that writes: all of it happens, or nothing and it raises."""
         try:
             with self._pool.connection() as connection:

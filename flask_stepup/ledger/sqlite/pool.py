@@ -16,15 +16,8 @@ from typing import Protocol
 
 from .forking import fork
 
-
-class LedgerConnection(sqlite3.Connection):
-    """A connection that knows the id of the ledger that it leads to."""
-
-    ledger_id = ""
-
-
 #: Called with each new connection before it is used.
-Prepare = Callable[[LedgerConnection], None]
+Prepare = Callable[[sqlite3.Connection], None]
 #: Which file a path leads to: device and inode.
 File = tuple[int, int]
 
@@ -32,7 +25,7 @@ File = tuple[int, int]
 class Pool(Protocol):
     """Lends connections in autocommit mode."""
 
-    def connection(self) -> AbstractContextManager[LedgerConnection]:
+    def connection(self) -> AbstractContextManager[sqlite3.Connection]:
         """Lend one."""
         ...
 
@@ -52,13 +45,13 @@ class FilePool:
         self._path = path
         self._timeout = timeout
         self._prepare = prepare
-        self._idle: list[tuple[LedgerConnection, File]] = []
+        self._idle: list[tuple[sqlite3.Connection, File]] = []
         self.lent: set[object] = set()
         fork.pools.add(self)
         weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
-    def connection(self) -> Iterator[LedgerConnection]:
+    def connection(self) -> Iterator[sqlite3.Connection]:
         ticket = fork.enter(self)
         try:
             connection, file = self._take()
@@ -81,7 +74,7 @@ class FilePool:
     def close(self) -> None:
         _close_all(self._idle)
 
-    def _take(self) -> tuple[LedgerConnection, File]:
+    def _take(self) -> tuple[sqlite3.Connection, File]:
         # A file that was deleted or replaced lives on for those who have it open, who
         # then would write where no other worker looks.
         try:
@@ -98,7 +91,7 @@ class FilePool:
                 return connection, opened
             connection.close()
 
-    def _open(self) -> tuple[LedgerConnection, File]:
+    def _open(self) -> tuple[sqlite3.Connection, File]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Left to itself SQLite makes a file that others may read; its companions, -wal
         # and -shm, take over the permissions of the file. Never open a file that is
@@ -129,7 +122,7 @@ class MemoryPool:
         weakref.finalize(self, self._connection.close)
 
     @contextmanager
-    def connection(self) -> Iterator[LedgerConnection]:
+    def connection(self) -> Iterator[sqlite3.Connection]:
         if not self._turn.acquire(timeout=self._timeout):
             raise sqlite3.OperationalError("timed out waiting for the ledger in memory")
         try:
@@ -141,18 +134,17 @@ class MemoryPool:
         """Keep the connection: it is the database. It ends with this object."""
 
 
-def _close_all(idle: list[tuple[LedgerConnection, File]]) -> None:
+def _close_all(idle: list[tuple[sqlite3.Connection, File]]) -> None:
     while idle:
         idle.pop()[0].close()
 
 
-def _connect(database: str, timeout: float) -> LedgerConnection:
+def _connect(database: str, timeout: float) -> sqlite3.Connection:
     return sqlite3.connect(
         database,
         timeout=timeout,
         isolation_level=None,
         check_same_thread=False,
-        factory=LedgerConnection,
     )
 
 

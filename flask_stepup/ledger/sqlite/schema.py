@@ -33,6 +33,12 @@ def found(connection: sqlite3.Connection) -> None:
     )
 
 
+def rename(connection: sqlite3.Connection, ledger_id: str) -> None:
+    """Give the ledger another id, if this is still the one."""
+    new_id = secrets.token_urlsafe(4)
+    connection.execute("UPDATE ledger SET id = ? WHERE id = ?", (new_id, ledger_id))
+
+
 def read_id(connection: sqlite3.Connection) -> str:
     """Return the ledger's id.
 

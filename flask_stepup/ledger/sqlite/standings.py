@@ -14,9 +14,13 @@ from ..keys import session_key
 from ..keys import user_key
 from ..protocol import REVOCATION_KEPT
 from ..protocol import Standing
-from .pool import LedgerConnection
 
-_REVOCATIONS = "SELECT key, generation, at FROM revocations WHERE key IN (?, ?, ?)"
+#: One row at least: what the ledger is called is known also where nothing is revoked.
+_REVOCATIONS = (
+    "SELECT id, key, generation, at FROM ledger"
+    " LEFT JOIN revocations ON key IN (?, ?, ?)"
+)
+_SPENT = "SELECT id, key, '', 0 FROM ledger, claims WHERE expires > ? AND key IN ({})"
 
 
 def revoke(connection: sqlite3.Connection, key: str) -> None:
@@ -29,7 +33,7 @@ def revoke(connection: sqlite3.Connection, key: str) -> None:
 
 
 def read_standing(
-    connection: LedgerConnection,
+    connection: sqlite3.Connection,
     user_id: str,
     nonce: str,
     session_id: str | None,
@@ -41,13 +45,14 @@ def read_standing(
     now = time.time()
     rows = _rows(connection, (session, user, login), approvals, now)
     if not rows:
-        return Standing(connection.ledger_id, told_at=now)
+        raise sqlite3.OperationalError("the ledger has no id")
+    ledger_id = rows[0][0]
     # Keys of revocations and of approvals begin differently: one mapping has room.
-    known = {key: generation for key, generation, _ in rows}
+    known = {key: generation for _, key, generation, _ in rows}
     return Standing(
-        connection.ledger_id,
+        ledger_id,
         "".join(known.get(key, "") for key in {user: 0, login: 0}),
-        max((at for key, _, at in rows if key in (user, login)), default=-math.inf),
+        max((at for _, key, _, at in rows if key in (user, login)), default=-math.inf),
         session in known,
         frozenset(a for a in approvals if approval_key(a) in known),
         now,
@@ -63,9 +68,8 @@ def _rows(
     if not approvals:
         return connection.execute(_REVOCATIONS, revocations).fetchall()
     # One statement sees one state of the file: what is revoked goes with what is spent.
-    marks = ", ".join("?" * len(approvals))
-    claims = f"SELECT key, '', 0 FROM claims WHERE key IN ({marks}) AND expires > ?"  # noqa: S608 (question marks)
+    spent = _SPENT.format(", ".join("?" * len(approvals)))
     return connection.execute(
-        f"{_REVOCATIONS} UNION ALL {claims}",
-        (*revocations, *map(approval_key, approvals), now),
+        f"{_REVOCATIONS} UNION ALL {spent}",
+        (*revocations, now, *map(approval_key, approvals)),
     ).fetchall()
