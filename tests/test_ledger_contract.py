@@ -568,6 +568,64 @@ class TestEveryLedger:
         assert len(ids) == 8
         assert all(0 < len(i) <= 8 and i.isascii() and i.isprintable() for i in ids)
 
+    def test_another_name_voids_what_was_made_before(self, ledger: Ledger) -> None:
+        """It keeps all that it knows, and nothing of before is of its origin."""
+        ledger.revoke_user("u")
+        ledger.reserve("u", FIVE)
+        before = ledger.standing("u", "s")
+        ledger.rename(before.ledger_id)
+        after = ledger.standing("u", "s")
+        assert after.ledger_id == ledger.id != before.ledger_id
+        assert after.generation == before.generation
+        assert ledger.spend("u", "s", {"a": before.origin}).approval is None
+        assert ledger.spend("u", "s", {"a": after.origin}).approval == "a"
+        assert remaining(ledger, "u", *FIVE) == 3
+
+    def test_it_takes_another_name_once(self, ledger: Ledger) -> None:
+        """Of many who ask for the same, each learns the one name that it has then."""
+        before = ledger.id
+        race(16, lambda _: ledger.rename(before))
+        renamed = ledger.id
+        assert renamed != before
+        ledger.rename("never its name")
+        assert ledger.standing("u", "s").ledger_id == ledger.id == renamed
+
+    def test_a_code_is_known_by_any_of_its_digests(
+        self, ledger: Ledger, clock: Any
+    ) -> None:
+        """Whoever has one key in common with whom it was used at knows of it."""
+        assert ledger.settle("u", "s", ["old", "new"]).first_use
+        assert not ledger.settle("u", "s", ["new", "newer"]).first_use
+        assert not ledger.settle("u", "s", ["old"]).first_use
+        # Also by the one that only came with the attempt to use it again.
+        assert not ledger.settle("u", "s", ["newer"]).first_use
+        clock.shift(USED_CODE_KEPT)
+        assert ledger.settle("u", "s", ["new"]).first_use
+
+    def test_the_ledger_tells_its_time(self, ledger: Ledger, clock: Any) -> None:
+        """By its own clock, with every standing, and since when it was revoked."""
+        assert ledger.standing("u", "s").told_at == about(0)
+        assert ledger.standing("u", "s").revoked_for == math.inf
+        ledger.revoke_user("u")
+        clock.shift(10)
+        for standing in (
+            ledger.standing("u", "s"),
+            ledger.settle("u", "s", ["digest"]).standing,
+            ledger.spend("u", "s", {"a": ledger.id}).standing,
+        ):
+            assert standing.told_at == about(10)
+            assert standing.revoked_for == pytest.approx(10, abs=0.1)
+
+    def test_who_is_refused_is_told_until_when(
+        self, ledger: Ledger, clock: Any
+    ) -> None:
+        """To the moment at which the next attempt is possible."""
+        remaining(ledger, "u", Limit(1, 60))
+        clock.shift(10)
+        refused = ledger.reserve("u", (Limit(1, 60),))
+        assert isinstance(refused, Exhausted)
+        assert (refused.retry_after, refused.until) == (50, about(60))
+
     def test_close_is_not_the_end(self, ledger: Ledger) -> None:
         """A ledger that was closed opens again when it is used, and has all it had."""
         ledger.revoke_session("s")

@@ -7,6 +7,7 @@ it that is cut and stretched.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import ssl
 import subprocess
@@ -52,6 +53,7 @@ STEPS: dict[str, Callable[[Ledger], object]] = {
     "clear": lambda ledger: ledger.clear("u"),
     "revoke_session": lambda ledger: ledger.revoke_session("s"),
     "revoke_user": lambda ledger: ledger.revoke_user("u", "login"),
+    "rename": lambda ledger: ledger.rename("another"),
 }
 every_step = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 
@@ -428,6 +430,21 @@ def test_a_user_who_may_only_read_is_refused_at_start(
         )
         with pytest.raises(ConfigurationError, match="NoPermission"):
             opened(f"redis://reader:x@127.0.0.1:{server.port}")
+
+
+def test_the_permissions_that_the_docs_name_are_enough(
+    tmp_path: Path, opened: Opener
+) -> None:
+    """A user with no others does all that there is to do, in another database too."""
+    docs = (Path(__file__).parent.parent / "docs" / "ledgers.md").read_text()
+    asked = docs.partition("A user who is only for this needs")[2].partition("\n\n")[0]
+    pattern, *names = re.findall(r"`([^`]+)`", asked)
+    with running(tmp_path / "valkey") as server, closing(server.client()) as client:
+        words = [pattern, *(f"+{name}" for name in names)]
+        client.execute_command("ACL", "SETUSER", "bank", "on", "nopass", *words)
+        ledger = opened(f"redis://bank:x@127.0.0.1:{server.port}/1?prefix=bank")
+        for step in STEPS.values():
+            step(ledger)
 
 
 @pytest.mark.parametrize("name", ["id", "session:s", "user:u", "login:1:u:login"])

@@ -271,6 +271,7 @@ WRITES: dict[str, Callable[[Ledger], object]] = {
     "reserve": lambda ledger: ledger.reserve("u", FIVE),
     "refund": lambda ledger: ledger.refund(Ticket("u", "1", 0, 0.0)),
     "settle": lambda ledger: ledger.settle("u", "s", ["digest"]),
+    "rename": lambda ledger: ledger.rename(ledger.id),
     "spend": lambda ledger: ledger.spend("u", "s", dict.fromkeys("ab", ledger.id)),
     "clear": lambda ledger: ledger.clear("u"),
     "revoke_session": lambda ledger: ledger.revoke_session("s"),

