@@ -4,20 +4,31 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 5000
 EXAMPLE ?= bank
+SECONDS ?= 600
+TIMES ?= 50
 BIN := $(VENV)/bin
 NODE_MODULES := tests/front_end/node_modules
 
-.PHONY: demo test check docs format clean
+.PHONY: demo test soak fuzz check docs format clean
 
 demo: $(VENV)/demo.stamp
 	PORT=$(PORT) $(BIN)/python examples/$(EXAMPLE)/app.py
 
-# Without npm, or what it installs, the tests of front ends are skipped.
+# Without npm, or what it installs, the tests of front ends are skipped. A file is run by
+# one process, which starts servers and browsers once for it.
 test: $(VENV)/dev.stamp $(if $(shell command -v npm 2>/dev/null),$(NODE_MODULES)/.stamp)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n auto --dist loadfile
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
+
+# Workers and ledgers are killed while people use them: ten minutes for each kind.
+soak: $(VENV)/dev.stamp
+	STEPUP_SOAK_SECONDS=$(SECONDS) $(BIN)/pytest -q -s tests/test_soak.py
+
+# The same properties as in the tests, with other and many more examples.
+fuzz: $(VENV)/dev.stamp
+	STEPUP_FUZZ=$(TIMES) $(BIN)/pytest -q -n auto tests/test_fuzz_*.py tests/test_flow_model.py
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -14,8 +14,9 @@ from .ledger import Standing
 
 log = logging.getLogger("flask_stepup")
 
-#: Seconds by which clocks are moved without anybody setting them.
-LEAST_STEP = 1.0
+#: Seconds by which clocks are moved, beside the leeway, without anybody setting them:
+#: and markers are stamped in whole ones.
+SLACK = 2.0
 
 
 class Inquiry:
@@ -25,12 +26,12 @@ class Inquiry:
     longer than it may, or once more. So all that was made before is void then, by the
     ledger's taking another id.
 
-    :param leeway: seconds that clocks may disagree, and so be set back by.
+    :param leeway: seconds that clocks may disagree, and so be set back by, too.
     """
 
     def __init__(self, ledger: Ledger, leeway: float) -> None:
         self._ledger = ledger
-        self._leeway = max(leeway, LEAST_STEP)
+        self._least_step = leeway + SLACK
         self._latest = time.time()
 
     def standing(self, binding: Binding, approvals: Collection[str] = ()) -> Standing:
@@ -54,13 +55,13 @@ class Inquiry:
     def _watch(self) -> None:
         now = time.time()
         back = self._latest - now
-        if back > self._leeway:
+        if back > self._least_step:
             self._ledger.rename(self._ledger.id)
             log.error(
                 "the clock of this host was set back by %d s: all markers and prompts "
                 "are void, since nobody can tell how old they are",
                 back,
             )
-        if back < 0 or back > self._leeway:
+        if back < 0 or back > self._least_step:
             # Threads may be here together: what one of them misses, the next sees.
             self._latest = now

@@ -29,6 +29,7 @@ from flask_stepup import NotEnrolled
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
 from flask_stepup.errors import LedgerUnavailable
+from flask_stepup.gate import Gate
 
 #: Interleaved repeats, nothing, and what a parser could stumble over.
 FIELDS = [
@@ -515,16 +516,21 @@ def test_a_form_goes_to_no_other_address(
 def test_where_the_ledger_is_away_the_form_stays(app: Flask, alice: Person) -> None:
     """Promise 8: the page that says so has the form, and takes the code again."""
     asked = post(alice)
-    ledger = app.extensions["stepup"].ledger
-    away = Away(ledger)
-    app.extensions["stepup"].ledger = away
+    gate = app.extensions["stepup"]
+    ledger = gate.ledger
+    use(gate, Away(ledger))
     page = confirm(alice, asked)
-    app.extensions["stepup"].ledger = ledger
+    use(gate, ledger)
 
     assert page.status_code == 503
     assert page.headers["Retry-After"]
     Resumption(confirm(alice, page)).send(alice)
     assert bodies(app) == [encoded(FIELDS)]
+
+
+def use(gate: Gate, ledger: Any) -> None:
+    """Put another ledger in the place of the one that there is."""
+    gate.ledger = gate.inquiry._ledger = gate.elevation._ledger = ledger
 
 
 class Away:
@@ -642,10 +648,10 @@ def test_where_a_challenge_cannot_be_renewed_the_form_stays(
     with time_machine.travel(time.time(), tick=False) as clock:
         asked = post(alice)
         clock.shift(901)
-        ledger, gate.ledger = gate.ledger, AwayLater(gate.ledger)
-        gate.elevation._ledger = gate.ledger
+        ledger = gate.ledger
+        use(gate, AwayLater(ledger))
         page = confirm(alice, asked)
-        gate.ledger = gate.elevation._ledger = ledger
+        use(gate, ledger)
 
         assert page.status_code == 400
         Resumption(confirm(alice, confirm(alice, page))).send(alice)
