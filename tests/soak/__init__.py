@@ -1,0 +1,1 @@
+"""The multi-worker proof: people, disasters, and a judge who sees both from outside."""
