@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from datetime import datetime
-from datetime import UTC
 
 from .errors import CodeAlreadyUsed
 from .errors import CodeMissing
@@ -26,6 +23,8 @@ from .errors import ValueRefused
 from .errors import VerifierError
 from .errors import VerifierFault
 from .problem import Problem
+from .spans import moment_of
+from .spans import span_of
 
 #: Seconds to wait where nobody knows better.
 RETRY_AFTER = 30
@@ -149,7 +148,8 @@ def problem_of(error: StepUpError, enroll_url: str | None = None) -> Problem:
         told = replace(known, detail=f"{known.detail} {tail}")
         return told.plus(attempts_remaining=left)
     if isinstance(error, TooManyAttempts):
-        span, until = _span(error.retry_after), _moment(error.until)
+        seconds = error.retry_after
+        span, until = span_of(seconds), moment_of(error.until, seconds)
         told = replace(known, detail=f"{known.detail} for {span}, until {until}.")
         return told.plus(retry_after=error.retry_after)
     if isinstance(error, ValueRefused):
@@ -160,17 +160,3 @@ def problem_of(error: StepUpError, enroll_url: str | None = None) -> Problem:
     if isinstance(error, VerifierError) and error.retry_after is not None:
         return known.plus(retry_after=error.retry_after)
     return known
-
-
-def _span(seconds: int) -> str:
-    """A length of time in words, never shorter than it is."""
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= 2 * length:
-            return f"{-(-seconds // length)} {unit}s"
-    return "1 second" if seconds == 1 else f"{seconds} seconds"
-
-
-def _moment(until: float) -> str:
-    """A moment in words, never earlier than it is. Nobody tells us a time zone."""
-    moment = datetime.fromtimestamp(math.ceil(until), UTC)
-    return f"{moment:%H:%M:%S} UTC on {moment:%B} {moment.day}"

@@ -23,6 +23,7 @@ LAYERS = [
         "legible",
         "field_order",
         "secret_fields",
+        "spans",
     ],
     [
         "policy_fields",
@@ -74,6 +75,7 @@ IMPORTERS = {
 OUR_GROUND = {"flask", "werkzeug", "flask_stepup", "_typeshed"}
 OPTIONAL = {"flask_login", "pyotp", "segno", "jwt", "cryptography", "redis"}
 WITHOUT_FLASK = {
+    "spans",
     "deadline",
     "approvable",
     "legible",
