@@ -50,7 +50,7 @@ def test_what_is_promised_holds(
     ):
         disasters = Disasters(workers, ledger, TIMEOUT)
         town = Town(workers.port, iter(others), victims, evidence.asked)
-        town.run(SECONDS, lambda: disasters.run(SECONDS))
+        town.run(lambda: disasters.run(SECONDS, lambda: not idle(evidence)))
         broken = look_around(town, newcomers)
     evidence.calls = sandbox.calls
     journal = (tmp_path / "journal").read_text()

@@ -62,13 +62,12 @@ class Town:
         """A new browser of somebody's."""
         return Browser(self.port, self.asked, user, **kwargs)  # type: ignore[arg-type]
 
-    def run(self, seconds: float, disasters: Callable[[], None]) -> None:
-        """Let all of them loose for that long, and until the disasters are over."""
+    def run(self, disasters: Callable[[], None]) -> None:
+        """Let all of them loose, until the disasters are over."""
         with ThreadPoolExecutor(len(PEOPLE)) as pool:
             lives = [pool.submit(self._keep_at, live) for live in PEOPLE]
             try:
                 disasters()
-                self.stopped.wait(max(0, self.began + seconds - time.monotonic()))
             finally:
                 self.stopped.set()
         for life in lives:
