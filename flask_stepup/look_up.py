@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import request
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 
 from .errors import ValueRefused
@@ -19,8 +20,28 @@ def look_up(names: tuple[str, ...]) -> dict[str, Any]:
 
     :raises ValueRefused: 400 where one is not there just once.
     """
+    if _query() is None:
+        raise ValueRefused(names[0], "is unclear: the address is not in UTF-8")
     body = _json_object(names[0])
     return {name: _only_value(name, body) for name in names}
+
+
+def in_query(name: str) -> str | None:
+    """Return the value of this name in the query, empty where there is none.
+
+    :returns: None where the query cannot be read.
+    """
+    query = _query()
+    return None if query is None else query.get(name, "")
+
+
+def _query() -> MultiDict[str, str] | None:
+    """The query; None for one that Werkzeug cannot read, and raises at."""
+    try:
+        return request.args
+    except UnicodeDecodeError:
+        # Browsers encode what is in an address. Here bytes came as they are.
+        return None
 
 
 def _only_value(name: str, body: Mapping[str, Any]) -> Any:

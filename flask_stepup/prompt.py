@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint
-from flask import request
 from flask import Response
 
 from .answer import problem_answer
@@ -14,6 +13,7 @@ from .challenge import open_challenge
 from .errors import InvalidToken
 from .errors import Refusal
 from .gate import current_gate
+from .look_up import in_query
 from .pages import prompt_page
 from .problems import problem_of
 from .refusal import answer_refusal
@@ -35,7 +35,7 @@ def prompt_blueprint() -> Blueprint:
 def prompt() -> Response:
     """Show the page that asks for a code."""
     gate = current_gate()
-    token = request.args.get("challenge", "")
+    token = in_query("challenge") or ""
     try:
         subject = gate.subject()
         challenge = open_challenge(gate, subject, token)

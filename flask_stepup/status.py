@@ -6,7 +6,6 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
-from flask import request
 from flask import Response
 
 from .answer import json_answer
@@ -15,6 +14,7 @@ from .errors import ImpersonationRefused
 from .errors import Refusal
 from .gate import current_gate
 from .gate import Gate
+from .look_up import in_query
 from .policy_fields import is_scope
 from .problems import problem_of
 from .proofs import NOTHING_PROVED
@@ -24,18 +24,18 @@ def status() -> Response:
     """Tell whether the default policy is met in the scope that was asked for."""
     gate = current_gate()
     try:
-        return _status(gate, request.args.get("scope", ""))
+        return _status(gate, in_query("scope"))
     except Refusal as refusal:
         return problem_json(problem_of(refusal))
 
 
-def _status(gate: Gate, scope: str) -> Response:
+def _status(gate: Gate, scope: str | None) -> Response:
     policy, met, proofs = gate.settings.preset, False, NOTHING_PROVED
     # Who acts in another's name meets no policy, and where no policy can have such a
     # scope, nobody ever met one.
     with suppress(ImpersonationRefused):
         subject = gate.subject()
-        if is_scope(scope):
+        if scope is not None and is_scope(scope):
             policy = replace(policy, scope=scope)
             assessment = gate.assess(policy, subject)
             met, proofs = assessment.shortfall is None, assessment.proofs
