@@ -36,9 +36,9 @@ from flask_stepup.ledger import open_ledger
 from flask_stepup.ledger import Spending
 from flask_stepup.ledger import Standing
 from flask_stepup.ledger import Ticket
-from flask_stepup.ledger.protocol import REVOCATION_KEPT
-from flask_stepup.ledger.protocol import SPENT_KEPT
-from flask_stepup.ledger.protocol import USED_CODE_KEPT
+from flask_stepup.ledger.values import REVOCATION_KEPT
+from flask_stepup.ledger.values import SPENT_KEPT
+from flask_stepup.ledger.values import USED_CODE_KEPT
 from flask_stepup.policy_fields import LONGEST_MAX_AGE
 
 #: Each is a ledger of its own for every test.

@@ -36,7 +36,7 @@ from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
 from flask_stepup.ledger import Standing
 from flask_stepup.ledger import Ticket
-from flask_stepup.ledger.protocol import SPENT_KEPT
+from flask_stepup.ledger.values import SPENT_KEPT
 
 #: Seconds that a step may take here, and what a busy machine may add to them.
 TIMEOUT = 0.4

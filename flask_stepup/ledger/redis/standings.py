@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..protocol import LEDGER_ID_LENGTH
-from ..protocol import Standing
+from ..values import LEDGER_ID_LENGTH
+from ..values import Standing
 
 
 def read_standing(told: Sequence[Any], approvals: Sequence[str] = ()) -> Standing:

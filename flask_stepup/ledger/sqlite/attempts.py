@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 
 from ..limits import Limit
-from ..protocol import Exhausted
-from ..protocol import Ticket
+from ..values import Exhausted
+from ..values import Ticket
 
 
 def reserve(

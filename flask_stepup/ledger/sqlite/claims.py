@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from ..keys import approval_key
 from ..keys import code_key
-from ..protocol import SPENT_KEPT
-from ..protocol import Standing
-from ..protocol import USED_CODE_KEPT
+from ..values import SPENT_KEPT
+from ..values import Standing
+from ..values import USED_CODE_KEPT
 
 
 def claim_code(connection: sqlite3.Connection, digests: Sequence[str]) -> bool:

@@ -23,11 +23,11 @@ from ...errors import LedgerUnavailable
 from ..keys import session_key
 from ..keys import user_key
 from ..limits import Limit
-from ..protocol import Exhausted
-from ..protocol import Settlement
-from ..protocol import Spending
-from ..protocol import Standing
-from ..protocol import Ticket
+from ..values import Exhausted
+from ..values import Settlement
+from ..values import Spending
+from ..values import Standing
+from ..values import Ticket
 from .attempts import clear
 from .attempts import is_counted
 from .attempts import refund

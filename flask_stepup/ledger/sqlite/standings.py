@@ -12,8 +12,8 @@ from typing import Any
 from ..keys import approval_key
 from ..keys import session_key
 from ..keys import user_key
-from ..protocol import REVOCATION_KEPT
-from ..protocol import Standing
+from ..values import REVOCATION_KEPT
+from ..values import Standing
 
 #: One row at least: what the ledger is called is known also where nothing is revoked.
 _REVOCATIONS = (
