@@ -16,6 +16,8 @@ from .client import is_page
 from .client import keeps_cookies
 from .client import looked_at
 from .problem import Problem
+from .way_back import address_of
+from .way_back import home_path
 
 
 def page(
@@ -25,7 +27,9 @@ def page(
 
     :param problem: what the page tells, with its own status.
     """
-    text = render_template(template, problem=problem, **context)
+    # Templates of the app's that extend ours get the same.
+    ours = {"url_for": address_of, "home": home_path()}
+    text = render_template(template, problem=problem, **ours, **context)
     response = finished(make_response(text, problem.status if problem else status))
     _add_headers(response, problem)
     # Not no-referrer: Flask-WTF wants a Referer with posts over https.

@@ -12,7 +12,6 @@ from flask import Flask
 from flask import make_response
 from flask import request
 from flask import Response
-from flask import url_for
 
 from .answer import leading_htmx
 from .answer import not_stored
@@ -44,6 +43,7 @@ from .suspension import suspend
 from .unmet import challenge_bearer
 from .unmet import challenge_json
 from .unmet import unmet_problem
+from .way_back import address_of
 from .way_back import home_path
 from .way_back import htmx_path
 
@@ -129,7 +129,7 @@ def _ask_by_page(required: ReverificationRequired) -> Response:
     if not challenge.repeats_itself:
         challenge = challenge.keeping(suspend(gate.settings), gate.signer)
     token = challenge.seal(gate, required.subject)
-    url = url_for("stepup.prompt", challenge=token)
+    url = address_of("stepup.prompt", challenge=token)
     if challenge.repeats_itself and len(url) <= LONGEST_URL:
         return redirect(url)
     return prompt_page(challenge, token, status=403)
@@ -142,7 +142,7 @@ def _ask_by_htmx(required: ReverificationRequired) -> Response:
     # A page whose address is too long for the prompt's is found again by less of it.
     for way_back in (page, page.partition("?")[0], home_path()):
         token = challenge.led_back_to(way_back).seal(gate, required.subject)
-        url = url_for("stepup.prompt", challenge=token)
+        url = address_of("stepup.prompt", challenge=token)
         if len(url) <= LONGEST_URL:
             return leading_htmx(problem_json(unmet_problem(required)), url)
     log.error(

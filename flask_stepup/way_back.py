@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import quote
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ def current_path() -> str:
     if _DOTS.search(path):
         # It came with its slashes encoded: a browser would take the dots for steps.
         path = "/" + path[1:].replace("/", "%2F")
-    path = quote(request.script_root, safe=_IN_PATH) + path
+    path = _root() + path
     if request.script_root and _DOTS.search(path):
         path = "%2F".join(path.rsplit("/", 1))
     if path.startswith("//"):
@@ -59,12 +60,30 @@ def _path_of_ours(url: str | None) -> str | None:
 
 
 def _is_prompt(url: str) -> bool:
-    return is_our_host(url) and urlsplit(url).path.startswith(url_for("stepup.prompt"))
+    prompt = address_of("stepup.prompt")
+    return is_our_host(url) and urlsplit(url).path.startswith(prompt)
 
 
 def home_path() -> str:
     """The front page."""
-    return _local(request.script_root + "/")
+    return _local(_root() + "/")
+
+
+def address_of(endpoint: str, **values: Any) -> str:
+    """Return what ``url_for`` does, but where that would leave this origin.
+
+    It puts ``script_root`` in front as it came, and behind a proxy that passes on what
+    strangers say of it, it may be a host of theirs, or no text for a header.
+    """
+    url = url_for(endpoint, **values)
+    if not url.startswith(f"{request.script_root}/"):
+        # The prompt may be on another host of the app's, if its map tells hosts apart.
+        return url
+    return _local(_root() + url.removeprefix(request.script_root))
+
+
+def _root() -> str:
+    return quote(request.script_root, safe=_IN_PATH)
 
 
 def _local(path: str) -> str:

@@ -15,11 +15,13 @@ from misusing import cookie_of
 from misusing import doors_of
 from misusing import environ_of
 from misusing import faults
+from misusing import HTMX
 from misusing import in_login
 from misusing import send
 from misusing import SENT
 from misusing import still_opens
 from people import Codes
+from people import PAGE
 from people import Person
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -55,6 +57,25 @@ PATHS = (
     "/stepup/static/\0",
     "/stepup/static/\xff",
     "/stepup/static/" + "a" * 5_000,
+)
+ROOTS = (
+    "/",
+    "//",
+    "//evil.example",
+    "/\\evil.example",
+    "\\",
+    "/\xff\0\x7f",
+    "/\xe6\x97\xa5",
+    "/a\r\nSet-Cookie: a=b",
+    "/a\tb",
+    "evil.example",
+    "javascript:",
+    "http://evil.example",
+    "/../.",
+    "/?a#b",
+    "/%2f%2fevil",
+    "/a" * 2_000,
+    "/stepup",
 )
 HOSTS = (
     None,
@@ -139,6 +160,7 @@ def faults_of(app: Flask, name: str, values: Iterable[str | None]) -> list[str]:
 
 ADDRESSES = {
     "PATH_INFO": PATHS,
+    "SCRIPT_NAME": ROOTS,
     "HTTP_HOST": HOSTS,
     "QUERY_STRING": QUERIES,
     "REQUEST_METHOD": METHODS,
@@ -160,16 +182,18 @@ def test_no_address_is_one_however_an_app_is_set_up(
     app = make(**CONFIGS[config])
 
     assert faults_of(app, "HTTP_HOST", HOSTS) == []
+    assert faults_of(app, "SCRIPT_NAME", ROOTS) == []
     assert faults_of(app, "QUERY_STRING", QUERIES[:3]) == []
 
 
-@pytest.mark.parametrize("name", ["FOR", "HOST", "PORT", "PROTO"])
+@pytest.mark.parametrize("name", ["FOR", "HOST", "PORT", "PREFIX", "PROTO"])
 def test_no_header_of_a_proxy_is_a_500(app: Flask, name: str) -> None:
     """Where strangers may say what only the app's own proxy should."""
     proxied = ProxyFix(app.wsgi_app, 1, 1, 1, 1, 1)
     app.wsgi_app = proxied  # type: ignore[method-assign]
 
-    assert faults_of(app, f"HTTP_X_FORWARDED_{name}", HOSTS) == []
+    values = ROOTS if name == "PREFIX" else HOSTS
+    assert faults_of(app, f"HTTP_X_FORWARDED_{name}", values) == []
 
 
 def test_a_host_and_pages_of_it_open_nothing(app: Flask) -> None:
@@ -212,3 +236,25 @@ def test_a_query_that_cannot_be_read_names_no_value_to_approve(app: Flask) -> No
     refused = send(app, environ_of("POST", "/send?to=eve&\xff", cookie, SENT))
 
     assert (refused.status, json.loads(refused.text)["code"]) == (400, "value_refused")
+
+
+def test_an_app_may_be_mounted_below_a_path_in_any_script(app: Flask) -> None:
+    """HTMX is led to its prompt too, where a header has to be plain text."""
+    root = {"SCRIPT_NAME": "/銀行".encode().decode("latin-1")}
+    headers = {**HTMX, **cookie_of(app, user_id="alice")}
+
+    answer = send(app, environ_of("GET", "/vault", headers, **root))
+
+    location = answer.header("HX-Redirect") or ""
+    assert location.startswith("/%E9%8A%80%E8%A1%8C/stepup/?challenge=")
+
+
+def test_the_prompt_of_such_an_app_is_no_way_back(app: Flask) -> None:
+    """It is known by its address as browsers write it."""
+    root = {"SCRIPT_NAME": "/銀行".encode().decode("latin-1")}
+    page = "http://localhost/%E9%8A%80%E8%A1%8C/stepup/?challenge=x"
+    headers = {**PAGE, **cookie_of(app, user_id="alice"), "Referer": page}
+
+    answer = send(app, environ_of("POST", "/once", headers, SENT, **root))
+
+    assert '<a href="/%E9%8A%80%E8%A1%8C/">Cancel</a>' in answer.text
