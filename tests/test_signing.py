@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import itertools
 from collections.abc import Sequence
 
@@ -108,6 +110,16 @@ def test_a_key_may_be_any_bytes() -> None:
     """A key that os.urandom made, and that is no text, signs as well."""
     signer = Signer([bytes(range(256))])
     assert opens(signer, signer.dumps(USE, BOUND, VALUE))
+
+
+def test_a_token_is_signed_by_hmac_sha_256() -> None:
+    """A token is ``value.HMAC-SHA-256``, by a key that is derived from the salt so."""
+    token = Signer([b"a key"]).dumps("marker", ("user", None), ["v"])
+    payload, signature = token.encode().split(b".")
+    salt = b'flask-stepup marker ["user", null]'
+    derived = hmac.digest(b"a key", salt, hashlib.sha256)
+    expected = hmac.digest(derived, payload, hashlib.sha256)
+    assert base64.urlsafe_b64decode(signature + b"=") == expected
 
 
 # --- use and binding ---
@@ -321,6 +333,13 @@ def test_a_digest_is_stable_and_tells_nothing(signer: Signer) -> None:
     assert digest.isascii()
     assert "123456" not in digest
     assert "user" not in digest
+
+
+def test_there_is_a_digest_by_each_key() -> None:
+    """Digests are, oldest key first, those that each key makes alone."""
+    parts = ("used code", "user", "123456")
+    expected = [Signer([key]).digest(*parts) for key in "abc"]
+    assert Signer(["a", "b", "c"]).digests(*parts) == expected
 
 
 def test_a_digest_is_no_signature(signer: Signer) -> None:
