@@ -10,8 +10,12 @@ from naming import repr_of
 
 from flask_stepup.binding import Binding
 from flask_stepup.errors import InvalidToken
+from flask_stepup.ledger import Standing
+from flask_stepup.marker import Approval
 from flask_stepup.marker import Marker
+from flask_stepup.marker import open_approval
 from flask_stepup.marker import open_marker
+from flask_stepup.marker import Operation
 from flask_stepup.signing import Signer
 
 NOW = 1_800_000_000
@@ -160,3 +164,78 @@ def test_parts_put_more_after_the_binding() -> None:
     """What else a token is bound to follows the user, the nonce and the session."""
     assert Binding("u", "n").parts() == ("u", "n", None)
     assert Binding("u", "n", "s").parts("a", "b") == ("u", "n", "s", "a", "b")
+
+
+# --- approvals ---
+
+APPROVAL = Approval("aB3-_z", "Ab1_-Z", (None, NOW), Operation("id", "digest", "tie"))
+
+
+@pytest.mark.parametrize("tie", ["tie", "", None])
+@pytest.mark.parametrize("generation", ["Ab1_-Z", ""])
+def test_an_approval_survives_the_session(
+    signer: Signer, generation: str, tie: str | None
+) -> None:
+    """What is sealed is what is opened: ledger, generation, time and operation."""
+    operation = Operation("id", "digest", tie)
+    approval = replace(APPROVAL, generation=generation, operation=operation)
+    token = approval.seal(signer, BINDING)
+    assert open_approval(signer, token, BINDING) == approval
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        replace(BINDING, user_id="another"),
+        replace(BINDING, nonce="another"),
+        replace(BINDING, nonce=None),
+        replace(BINDING, session_id="another"),
+        replace(BINDING, session_id=None),
+    ],
+    ids=repr,
+)
+def test_an_approval_of_another_binding_is_refused(
+    signer: Signer, binding: Binding
+) -> None:
+    """An approval opens for its own user, nonce and session, and no other."""
+    token = APPROVAL.seal(signer, BINDING)
+    with pytest.raises(InvalidToken):
+        open_approval(signer, token, binding)
+
+
+def test_approvals_and_markers_are_not_taken_for_each_other(signer: Signer) -> None:
+    """Neither opens as the other, whatever else they have in common."""
+    marker, approval = MARKER.seal(signer, BINDING, ""), APPROVAL.seal(signer, BINDING)
+    with pytest.raises(InvalidToken):
+        open_approval(signer, marker, BINDING)
+    with pytest.raises(InvalidToken):
+        open_marker(signer, approval, BINDING, "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 1, "", "text", [], {}, ["id"], ["id", NOW], ["id", NOW, "operation"],
+     ["id", None, "operation", "digest"], ["id", "soon", "operation", "digest"],
+     [1, NOW, "operation", "digest"], ["id", NOW, *range(8)]],
+    ids=repr_of,
+)  # fmt: skip
+def test_an_approval_of_another_version_is_refused(
+    signer: Signer, value: object
+) -> None:
+    """One that another version of this package signed is an invalid token."""
+    token = signer.dumps("approval", BINDING.parts(), value)
+    with pytest.raises(InvalidToken):
+        open_approval(signer, token, BINDING)
+
+
+def test_an_operation_is_tied_to_no_form_unless_one_is_named() -> None:
+    """None is no tie; an empty one is of a request whose form could not be kept."""
+    assert Operation("id", "digest").tie is None
+
+
+def test_an_approval_is_spent_when_its_operation_is() -> None:
+    """A standing marker never is, and an approval by its own run alone."""
+    standing = Standing(spent=frozenset({"id"}))
+    other = replace(APPROVAL, operation=Operation("another", "digest", "tie"))
+    spent = [each.is_spent(standing) for each in (MARKER, APPROVAL, other)]
+    assert spent == [False, True, False]
