@@ -163,6 +163,15 @@ BAD: list[tuple[str, Any, str]] = [
                         {"TRACE"}, {"CONNECT"}, {""}, {" POST"}, {"POST,PUT"}, {None},
                         {5}, {b"POST"}, [["POST"]], object(), iter(["POST"]))
     ),
+    *(
+        ("once", once, "True or False")
+        for once in (None, 0, 1, "", "yes", ["POST"])
+    ),
+    *(
+        ("bind", bind, "('to', 'amount')")
+        for bind in ("", "to", (), [], ("to", "to"), ("",), ("x" * 65,), (5,), 5, True,
+                     {"to"}, tuple("abcdefghijklmnopq"))
+    ),
 ]  # fmt: skip
 
 
@@ -175,7 +184,7 @@ def test_a_bad_value_is_refused(field: str, value: Any, use: str) -> None:
         with pytest.raises(ConfigurationError) as refusal:
             make(**{field: value})
         assert isinstance(refusal.value, ValueError)
-        assert field in str(refusal.value)
+        assert str(refusal.value).startswith(f"{field}={value!r}")
         assert use in str(refusal.value)
 
 
@@ -216,6 +225,67 @@ def test_a_policy_does_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         policy.max_age = 5  # type: ignore[misc]
     assert {policy: 1}[Policy(methods=["post"])] == 1  # type: ignore[arg-type]
+
+
+def test_a_policy_does_not_show_what_it_binds() -> None:
+    """Values may be what somebody has typed: they are in no log of a policy."""
+    assert "DE02" not in repr(Policy(bind={"iban": "DE02"}))  # type: ignore[arg-type]
+    assert "bind" not in repr(Policy(bind=("iban",)))
+
+
+# --- approvals ---
+
+
+@pytest.mark.parametrize(
+    ("fields", "needed"),
+    [
+        ({}, False),
+        ({"once": False}, False),
+        ({"once": True}, True),
+        ({"bind": ("to",)}, True),
+        ({"bind": ["to"]}, True),
+        ({"bind": {"to": "bob"}}, True),
+        ({"bind": {}}, True),
+        ({"bind": dict}, True),
+        ({"once": True, "bind": ("to",)}, True),
+    ],
+)
+def test_which_policies_need_an_approval(fields: Any, needed: bool) -> None:
+    """``bind`` implies ``once``; a claim, which proves it for all, approves nothing."""
+    policy = Policy(**fields)
+    assert policy.needs_approval is needed
+    assert policy.is_claimable is not needed
+
+
+def test_a_claim_opens_no_scope() -> None:
+    """What a claim proves, it proves for everything."""
+    assert not Policy(scope="payments").is_claimable
+
+
+def test_what_is_bound_is_kept_as_it_was_given() -> None:
+    """Names become a tuple, a mapping a function, and a function is itself."""
+    bound: Any = Policy(bind={"to": "bob"}).bind  # type: ignore[arg-type]
+    assert bound() == {"to": "bob"}
+    assert Policy(bind=["to", "amount"]).bind == ("to", "amount")  # type: ignore[arg-type]
+    assert Policy(bind=dict).bind is dict
+
+
+@pytest.mark.parametrize("approval", [{"once": True}, {"bind": ("to",)}])
+@pytest.mark.parametrize("level", ["first_factor", "multi_factor"])
+def test_a_code_approves_no_first_factor(approval: Any, level: Any) -> None:
+    """Nor both: it proves the second alone."""
+    with pytest.raises(ConfigurationError, match=f"no {level}: use level='second_f"):
+        Policy(level=level, **approval)
+
+
+@pytest.mark.parametrize("approval", [{"once": True}, {"bind": ("to",)}])
+def test_what_is_spent_is_not_spent_by_looking(approval: Any) -> None:
+    """Methods that links and images send of themselves cannot be approved."""
+    for methods in ({"GET"}, {"HEAD"}, {"GET", "POST"}):
+        with pytest.raises(ConfigurationError, match=r"with methods=\{'POST'\}"):
+            Policy(methods=methods, **approval)
+    assert Policy(methods={"POST"}, **approval).methods == {"POST"}  # type: ignore[arg-type]
+    assert Policy(**approval).methods is None
 
 
 # --- methods ---
@@ -327,6 +397,11 @@ def test_what_is_lacking_by_example(
     """Both factors count for multi_factor; a code helps where the second is lacking."""
     first, second = (PROOFS[proof] for proof in proofs)
     assert Policy(level, 600).shortfall(Proofs(first, second), NOW, LEEWAY) == lacking
+
+
+def test_a_code_helps_unless_told_otherwise() -> None:
+    """So that who is asked for an approval gets the prompt."""
+    assert Shortfall(1, "expired") == (1, "expired", True)
 
 
 def test_time_0_is_a_time() -> None:
