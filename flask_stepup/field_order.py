@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 from flask import request
 from werkzeug.datastructures import FileStorage
 from werkzeug.datastructures import iter_multi_items
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.exceptions import HTTPException
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -38,11 +42,27 @@ def fields_in_order(enctype: str) -> tuple[Fields | None, Files]:
 
 def _parse_and_keep_body() -> None:
     """Parse the form, after which the view may read the body in its own way."""
-    body = request.get_data(cache=True)
+    with reading_the_body():
+        body = request.get_data(cache=True)
     try:
         _ = request.form
     finally:
         request.__dict__["stream"] = BytesIO(body)
+
+
+@contextmanager
+def reading_the_body() -> Iterator[None]:
+    """Have what a server raises, where a body ends too early, be an answer.
+
+    Each has errors of its own for a client that is gone and for a chunk that is none.
+    Werkzeug knows some of them, and not where the server tells it when a body ends.
+    """
+    try:
+        yield
+    except HTTPException:
+        raise
+    except Exception as error:
+        raise ClientDisconnected from error
 
 
 def _made_of(parameters: Any) -> Any:

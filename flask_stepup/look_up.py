@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest
 
 from .errors import ValueRefused
 from .field_order import MULTIPART
+from .field_order import reading_the_body
 from .field_order import URLENCODED
 
 
@@ -19,9 +20,12 @@ def look_up(names: tuple[str, ...]) -> dict[str, Any]:
     """Return the values of these names in the current request, in their order.
 
     :raises ValueRefused: 400 where one is not there just once.
+    :raises ClientDisconnected: 400 where the body ends too early.
     """
     if _query() is None:
         raise ValueRefused(names[0], "is unclear: the address is not in UTF-8")
+    with reading_the_body():
+        _ = request.get_data(cache=True) if request.is_json else request.form
     body = _json_object(names[0])
     return {name: _only_value(name, body) for name in names}
 

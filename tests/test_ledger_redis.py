@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import socket
 import ssl
 import subprocess
 import sys
@@ -418,6 +419,52 @@ def test_a_replica_takes_nothing_and_is_refused_at_start(
                 assert "ReadOnly" in fails_in_time(STEPS[name], ledger)
             client.replicaof("NO", "ONE")
     assert remaining(ledger, "u", *FIVE) == 4
+
+
+def test_a_server_that_hangs_at_start_keeps_nobody_from_starting(
+    server: Valkey, opened: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told, and the ledger serves when the server does."""
+    server.pause()
+    before = time.monotonic()
+    ledger = opened(server.uri())
+    assert time.monotonic() - before < 2 * TIMEOUT + GRACE
+    assert "is busy" in caplog.text
+    fails_in_time(STEPS["standing"], ledger)
+    server.resume()
+    time.sleep(0.1)
+    assert ledger.standing("u", "s").ledger_id == ledger.id != ""
+
+
+def test_a_server_that_is_still_loading_keeps_nobody_from_starting(
+    shared: Valkey, opened: Opener, caplog: pytest.LogCaptureFixture, prefix: str
+) -> None:
+    """As it is after a restart; what it has told is what a wire tells here."""
+    with wire_to(shared.port) as wire:
+        wire.says = b"-LOADING Valkey is loading the dataset in memory\r\n"
+        ledger = opened(f"redis://127.0.0.1:{wire.port}?prefix={prefix}")
+        assert "is busy" in caplog.text
+        wire.says = b""
+        wire.cut()
+        assert remaining(ledger, "u", *FIVE) == 4
+        ledger.close()
+
+
+def test_an_address_where_nobody_is_keeps_the_app_from_starting(
+    opened: Opener,
+) -> None:
+    """Whether connections are refused, or nobody says anything at all."""
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as full:
+        port = full.getsockname()[1]
+        with ExitStack() as stack:
+            for _ in range(4):
+                waiting = stack.enter_context(closing(socket.socket()))
+                waiting.setblocking(False)
+                waiting.connect_ex(("127.0.0.1", port))
+            with pytest.raises(ConfigurationError, match="nobody answers"):
+                opened(f"redis://127.0.0.1:{port}")
+    with pytest.raises(ConfigurationError, match="refused"):
+        opened(f"redis://127.0.0.1:{port}")
 
 
 def test_a_user_who_may_only_read_is_refused_at_start(

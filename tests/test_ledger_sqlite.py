@@ -303,6 +303,22 @@ def test_a_stuck_writer_stops_writers_alone(
         write(ledger)
 
 
+def test_a_file_that_is_locked_at_start_keeps_nobody_from_starting(
+    opened: Callable[..., Ledger], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told; who is verified goes on, and the rest when the lock is given back."""
+    first = opened()
+    first.revoke_session("s")
+    with write_lock_of_another_process(tmp_path / "ledger.db"):
+        late = opened(timeout=0.1)
+        assert "is busy" in caplog.text
+        assert late.standing("u", "s").session_revoked
+        assert late.id == first.id
+        with pytest.raises(LedgerUnavailable, match="locked"):
+            late.reserve("u", FIVE)
+    assert remaining(late, "u", *FIVE) == 4
+
+
 def test_an_approval_that_could_not_be_spent_is_left(
     opened: Callable[..., Ledger], tmp_path: Path
 ) -> None:

@@ -26,6 +26,8 @@ class Wire:
         self.seconds_per_byte = 0.0
         #: Whether answers are lost, and the connection with them.
         self.loses_answers = False
+        #: What is answered in the server's place, whatever is asked.
+        self.says = b""
         #: What clients have said, a text for each piece.
         self.heard: list[bytes] = []
         self._sockets: list[socket.socket] = []
@@ -67,7 +69,10 @@ class Wire:
         with suppress(OSError):
             while said := near.recv(65_536):
                 self.heard.append(said)
-                far.sendall(said)
+                if self.says:
+                    near.sendall(self.says)
+                else:
+                    far.sendall(said)
             far.shutdown(socket.SHUT_WR)
 
     def _answer(self, far: socket.socket, near: socket.socket) -> None:

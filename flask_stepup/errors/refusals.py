@@ -29,14 +29,16 @@ class LedgerUnavailable(Refusal):
     """The ledger cannot answer, so nothing can be opened safely.
 
     :param reason: for the log, without secrets.
+    :param is_busy: whether it is there, and just has no time to answer.
     """
 
     code = 503
     description = "This cannot be checked at the moment. Try again shortly."
 
-    def __init__(self, reason: str = "") -> None:
+    def __init__(self, reason: str = "", *, is_busy: bool = False) -> None:
         super().__init__()
         self.reason = reason
+        self.is_busy = is_busy
 
     def __str__(self) -> str:
         return f"the ledger cannot answer: {self.reason or 'no reason given'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -42,19 +43,27 @@ class _TCP(Connection):
         # Each address gets its share, so that one which is dead leaves time for others.
         self.socket_connect_timeout = time_left() / max(1, len(found))
         self.socket_timeout = time_left()
-        return _Timed(super()._connect())  # type: ignore[no-untyped-call]
+        return _timed(super()._connect)
 
 
 class _TLS(SSLConnection):
     def _connect(self) -> Any:
         self.socket_connect_timeout = self.socket_timeout = time_left()
-        return _Timed(super()._connect())  # type: ignore[no-untyped-call]
+        return _timed(super()._connect)
 
 
 class _Socket(UnixDomainSocketConnection):
     def _connect(self) -> Any:
         self.socket_connect_timeout = self.socket_timeout = time_left()
-        return _Timed(super()._connect())  # type: ignore[no-untyped-call]
+        return _timed(super()._connect)
+
+
+def _timed(connect: Callable[..., Any]) -> _Timed:
+    try:
+        return _Timed(connect())
+    except TimeoutError:
+        # Nobody is there; one who takes connections and then hangs is told apart.
+        raise OSError("nobody answers at this address") from None
 
 
 class _Timed:

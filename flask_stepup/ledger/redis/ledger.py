@@ -56,6 +56,9 @@ class RedisLedger:
         try:
             self._prove_writable()
         except LedgerUnavailable as error:
+            if error.is_busy:
+                log.error("the ledger at %s is busy: %s", address.name, error.reason)
+                return
             raise ConfigurationError(
                 f"the ledger at {address.name} cannot be used ({error.reason}): start "
                 "it, mend its address, password or permissions, or point "

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextlib import suppress
 from typing import Any
 
+from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import ResponseError
@@ -21,6 +22,8 @@ from .scripts import Scripts
 
 #: What a connection breaks with.
 _BREAKS = (RedisConnectionError, RedisTimeoutError, OSError)
+#: What a server says, or does not say, that hangs, or has just been started.
+_BUSY = (RedisTimeoutError, BusyLoadingError)
 #: What a step may fail with: text that is no Unicode is among it, and answers that are
 #: none.
 _FAILURES = (RedisError, OSError, ValueError, TypeError)
@@ -53,7 +56,8 @@ class Server:
                 # What has broken one connection has broken those that are idle, too: to
                 # find out about each would cost one request each.
                 self._client.connection_pool.disconnect(inuse_connections=False)
-            failure = LedgerUnavailable(f"Redis: {_reason(error)}")
+            is_busy = isinstance(error, _BUSY)
+            failure = LedgerUnavailable(f"Redis: {_reason(error)}", is_busy=is_busy)
         # Raised here: the error above may hold what was sent.
         raise failure
 

@@ -9,8 +9,8 @@ revocation outlives a power cut.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-import time
 from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -34,6 +34,9 @@ from .attempts import refund
 from .attempts import reserve
 from .claims import claim_code
 from .claims import spend_first
+from .locking import is_busy
+from .locking import patiently
+from .locking import transaction
 from .pool import FilePool
 from .pool import MemoryPool
 from .pool import Pool
@@ -43,6 +46,8 @@ from .schema import read_id
 from .schema import rename
 from .standings import read_standing
 from .standings import revoke
+
+log = logging.getLogger("flask_stepup")
 
 
 class SQLiteLedger:
@@ -66,6 +71,10 @@ class SQLiteLedger:
             with self._step():
                 pass
         except LedgerUnavailable as error:
+            if error.is_busy:
+                # Whoever holds the lock can write, and so will this process.
+                log.error("the ledger %s is busy: %s", path, error.reason)
+                return
             raise ConfigurationError(
                 f"the ledger {path or 'in memory'} cannot be opened for writing "
                 f"({error.reason}): mend its permissions, move the file away if it is "
@@ -80,13 +89,14 @@ class SQLiteLedger:
         approvals: Collection[str] = (),
     ) -> Standing:
         # Without the ceremony of a step that writes: each guarded request comes here.
+        asked = user_id, nonce, session_id, approvals
         try:
             with self._pool.connection() as connection:
-                standing = read_standing(
-                    connection, user_id, nonce, session_id, approvals
+                standing = patiently(
+                    lambda: read_standing(connection, *asked), self._timeout
                 )
         except _FAILURES as error:
-            raise LedgerUnavailable(f"SQLite: {error}") from error
+            raise _unavailable(error) from error
         self.id = standing.ledger_id
         return standing
 
@@ -148,48 +158,36 @@ class SQLiteLedger:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Found the ledger in a new file; take its id from one that is there."""
+        patiently(lambda: self._found(connection), self._timeout)
+
+    def _found(self, connection: sqlite3.Connection) -> None:
         # A copy of the file, such as a restored one, does not keep the mode.
         if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
-            self._switch_to_wal(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
         try:
             self.id = read_id(connection)
         except sqlite3.OperationalError:
-            connection.execute("BEGIN IMMEDIATE")
-            found(connection)
-            connection.execute("COMMIT")
+            with transaction(connection, self._timeout):
+                found(connection)
             self.id = read_id(connection)
-
-    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
-        # When several workers found a ledger at once, SQLite tells all but one that
-        # the file is locked, without waiting as it does everywhere else.
-        patience = time.monotonic() + self._timeout
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > patience:
-                    raise
-                time.sleep(0.005)
 
     @contextmanager
     def _step(self) -> Iterator[sqlite3.Connection]:
         """One atomic step that writes: all of it happens, or nothing and it raises."""
         try:
-            with self._pool.connection() as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield connection
-                    drop_expired(connection)
-                    connection.execute("COMMIT")
-                except BaseException:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    raise
+            with (
+                self._pool.connection() as connection,
+                transaction(connection, self._timeout),
+            ):
+                yield connection
+                drop_expired(connection)
         except _FAILURES as error:
-            raise LedgerUnavailable(f"SQLite: {error}") from error
+            raise _unavailable(error) from error
 
 
 #: What a step may fail with; text that is no Unicode is among it.
 _FAILURES = (sqlite3.Error, OSError, UnicodeError)
+
+
+def _unavailable(error: Exception) -> LedgerUnavailable:
+    return LedgerUnavailable(f"SQLite: {error}", is_busy=is_busy(error))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .forking import fork
+from .locking import LONGEST_BLOCK
 
 #: Called with each new connection before it is used.
 Prepare = Callable[[sqlite3.Connection], None]
@@ -142,7 +143,7 @@ def _close_all(idle: list[tuple[sqlite3.Connection, File]]) -> None:
 def _connect(database: str, timeout: float) -> sqlite3.Connection:
     return sqlite3.connect(
         database,
-        timeout=timeout,
+        timeout=min(timeout, LONGEST_BLOCK),
         isolation_level=None,
         check_same_thread=False,
     )
