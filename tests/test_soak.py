@@ -60,6 +60,9 @@ def test_what_is_promised_holds(
     told = [*broken, *violations(evidence), *idle(evidence)]
     assert not told, "\n".join((f"{len(told)} violations:", *told[:50]))
     log = (tmp_path / "log").read_text()
+    raised = set(re.findall(r"(?m)^([\w.]+(?:Error|Exception|Exit))\b", log))
+    # With which gevent ends what a worker was about when it is replaced.
+    assert raised <= {"greenlet.GreenletExit"}, log[-5_000:]
     assert "Exception on" not in log, log[-5_000:]
     assert sandbox.secret_key not in log
     codes = {code for person in people for code in person.backup_codes}

@@ -21,7 +21,7 @@ def make_app(*, is_patient: bool = True) -> Flask:
 
     Configured by ``SOAK_…`` of the environment, the journal's path included.
 
-    :param is_patient: whether to wait for a ledger that is out when a worker starts.
+    :param is_patient: whether to wait for a ledger that is down when a worker starts.
     """
     app = Flask("soak", instance_path=os.environ["SOAK_FOLDER"])
     app.config.from_prefixed_env("SOAK")
@@ -76,8 +76,8 @@ def make_app(*, is_patient: bool = True) -> Flask:
 
 
 def _set_up(app: Flask, seconds: float) -> None:
-    # A ledger that is out for the moment is refused at start; a worker that cannot
-    # start would have gunicorn's master end, and all others with it.
+    # A server that is down is refused at start, as docs/ledgers.md says; a worker that
+    # is made anew just then would have gunicorn's master end, and all others with it.
     patience = time.monotonic() + seconds
     while True:
         try:

@@ -204,6 +204,11 @@ class Browser:
             # Whoever was to answer is dead; what has become of it, nobody knows.
             self._connection.close()
             return Answer(CUT)
+        if "Date" not in response.headers:
+            # Not of the app: gunicorn says 500 on each connection of greenlets that it
+            # ends with a worker, those that nobody asks for anything among them.
+            self._connection.close()
+            return Answer(CUT)
         cookie = response.headers.get("Set-Cookie")
         return Answer(
             response.status,
