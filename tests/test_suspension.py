@@ -615,11 +615,15 @@ def test_zero_carries_no_field() -> None:
     assert empty == SuspendedForm(MULTIPART, [], [])
 
 
+class WasRead(BaseException):
+    """No Exception: for what reading raises there is an answer."""
+
+
 class Untouched(io.BytesIO):
     """A body that must not be read."""
 
     def read(self, *size: Any) -> bytes:
-        raise AssertionError("read")
+        raise WasRead
 
     readline = readinto = readall = read  # type: ignore[assignment]
 
@@ -633,7 +637,7 @@ def test_what_cannot_fit_is_not_read(enctype: str) -> None:
         untouched = {"wsgi.input": Untouched()}
         form = suspended(b"", enctype, config=config, **long(length, **untouched))
         assert form == "size"
-    with pytest.raises(AssertionError, match="read"):
+    with pytest.raises(WasRead):
         suspended(b"", enctype, config=config, **long(longest, **untouched))
 
 
