@@ -107,11 +107,10 @@ def test_a_clock_that_was_set_back_gives_the_ledger_another_id(
             told = inquiry.spend(BINDING, {}).standing
     assert (told.ledger_id != before) is is_void
     assert told.ledger_id == ledger.id
-    logged = [(each.levelno, each.getMessage()) for each in caplog.records]
-    assert len(logged) == is_void
-    for level, message in logged:
-        assert level == logging.ERROR
-        assert f"was set back by {back} s" in message
+    assert len(caplog.records) == is_void
+    for logged in caplog.records:
+        assert (logged.name, logged.levelno) == ("flask_stepup", logging.ERROR)
+        assert f"was set back by {back} s" in logged.getMessage()
 
 
 def test_it_is_the_latest_time_that_counts(
