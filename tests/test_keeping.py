@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,12 +14,14 @@ from flask import session
 from ledgers import START
 
 from flask_stepup.binding import Binding
+from flask_stepup.errors import ConfigurationError
 from flask_stepup.keeping import Keeping
 from flask_stepup.keeping import name_of_approval
 from flask_stepup.ledger import Standing
 from flask_stepup.marker import Approval
 from flask_stepup.marker import Marker
 from flask_stepup.marker import Operation
+from flask_stepup.policy import Policy
 from flask_stepup.signing import Signer
 
 LEEWAY = 10
@@ -67,6 +70,13 @@ def test_approvals_are_found_together(keeping: Keeping) -> None:
     assert set(keeping.approvals(BINDING)) == {APPROVAL, other}
     assert keeping.approvals(replace(BINDING, user_id="bob")) == []
     assert keeping.markers(BINDING, NAME) == []
+
+
+def test_an_approval_has_a_name_that_no_scope_can_have() -> None:
+    """Its id after a tab. Sessions outlive updates, and so does the name."""
+    assert NAME == "\tid"
+    with pytest.raises(ConfigurationError):
+        Policy(scope=NAME)
 
 
 def test_the_newest_come_first(keeping: Keeping) -> None:
@@ -148,6 +158,28 @@ def test_what_is_ahead_proves_nothing(
     told = f"lies {ahead} s in the future"
     assert (told in caplog.text) is not expected
     assert len(caplog.records) == (not expected)
+
+
+@pytest.mark.parametrize("kind", [Marker, Approval])
+def test_so_many_checks_are_remembered_and_no_more(
+    keeping: Keeping, kind: type[Marker]
+) -> None:
+    """Who sends ever new markers fills no memory."""
+    before = _alive(kind)
+    for number in range(1_100):
+        marker = APPROVAL if kind is Approval else MARKER
+        marker = replace(marker, proved_at=(None, START - number))
+        token = marker.seal(Signer(["a key"]), BINDING, "pay")
+        session["_stepup"] = {"pay": token, NAME: token}
+        found = keeping.markers(BINDING, "pay") + keeping.approvals(BINDING)
+        assert found == [marker]
+        del marker, found
+    assert _alive(kind) - before == 1_024
+
+
+def _alive(kind: type[Marker]) -> int:
+    gc.collect()
+    return sum(type(each) is kind for each in gc.get_objects())
 
 
 def test_another_ledger_is_told_once(
