@@ -181,6 +181,28 @@ def test_nobody_is_let_near(gate: Gate) -> None:
     assert not session
 
 
+def test_who_was_asking_is_remembered_for_as_long_as_is_asked(
+    make_app: MakeApp,
+) -> None:
+    """By the loader, which is told how long."""
+
+    class Loader:
+        def __call__(self) -> None:
+            return None
+
+        def expired_subject(self, max_age: float) -> Subject | None:
+            return ALICE if max_age == 60 else None
+
+        def named_subjects(self, max_age: float) -> list[Subject]:
+            return []
+
+    stepup = StepUp(verifier=Codes(), subject_loader=Loader())
+    gate: Gate = make_app(stepup=stepup).extensions["stepup"]
+    assert gate.expired_subject(60) == ALICE
+    with pytest.raises(Unauthenticated):
+        gate.expired_subject(61)
+
+
 def test_a_grant_in_a_session_that_was_ended_begins_another(gate: Gate) -> None:
     """Promise 3: an old cookie that was put back opens nothing by being used."""
     gate.grant("second_factor", "vault")
