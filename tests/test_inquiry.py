@@ -61,7 +61,10 @@ def test_who_has_no_session_has_the_standing_of_none(
 ) -> None:
     """A client without cookies has no session that could be revoked."""
     ledger.revoke_session("None")
-    assert not inquiry.standing(Binding("alice", None, "login")).session_revoked
+    bearer = Binding("alice", None, "login")
+    standing = inquiry.standing(bearer)
+    assert not standing.session_revoked
+    assert inquiry.spend(bearer, {"id": standing.origin}).approval == "id"
 
 
 def test_it_tells_what_is_spent(inquiry: Inquiry) -> None:
