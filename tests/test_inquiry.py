@@ -136,6 +136,18 @@ def test_it_is_the_latest_time_that_counts(
     assert inquiry.standing(BINDING).ledger_id != renamed
 
 
+def test_many_small_steps_are_one_large_one(
+    inquiry: Inquiry, ledger: Ledger, clock: time_machine.Traveller
+) -> None:
+    """Promise 2: a clock that is set back by half seconds does not stop time."""
+    before = ledger.id
+    for steps in range(2 * STEP + 1):
+        clock.move_to(START - steps / 2)
+        assert inquiry.standing(BINDING).ledger_id == before
+    clock.move_to(START - STEP - 0.5)
+    assert inquiry.standing(BINDING).ledger_id != before
+
+
 def test_what_another_worker_has_renamed_is_not_renamed_again(
     clock: time_machine.Traveller, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
