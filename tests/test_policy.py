@@ -454,3 +454,39 @@ def test_an_approval_that_binds_nothing_is_a_mistake() -> None:
     """Where a value is None by mistake, any marker would do."""
     with pytest.raises(ConfigurationError, match="leave it out"):
         Demand(bind=None)  # type: ignore[typeddict-item]
+
+
+# --- proofs ---
+
+
+@pytest.mark.parametrize(
+    ("proofs", "expected"),
+    [
+        (Proofs(5, None, True), True),
+        (Proofs(5, 4, True), True),
+        (Proofs(5, 5, True), True),
+        (Proofs(5, 6, True), False),
+        (Proofs(0, None, True), True),
+        (Proofs(0, 0, True), True),
+        (Proofs(None, None, True), True),
+        (Proofs(None, 1, True), False),
+        (Proofs(5, None), False),
+    ],
+    ids=repr,
+)
+def test_when_the_first_factor_stands_in(proofs: Proofs, expected: bool) -> None:
+    """Where there is no second, unless one was proved later all the same."""
+    assert proofs.first_stands_in is expected
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_two_proofs_are_the_fresher_of_each_factor(swapped: bool) -> None:
+    """And what either says of a second factor that is not there."""
+    for one, other, both in (
+        (Proofs(1, 2), Proofs(2, 1), Proofs(2, 2)),
+        (Proofs(1, None), Proofs(None, 2), Proofs(1, 2)),
+        (Proofs(0, None), Proofs(), Proofs(0, None)),
+        (Proofs(1, None, True), Proofs(2, 3), Proofs(2, 3, True)),
+        (Proofs(1, 2, True), Proofs(3, None, True), Proofs(3, 2, True)),
+    ):
+        assert (other.or_fresher(one) if swapped else one.or_fresher(other)) == both
