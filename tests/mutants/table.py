@@ -1,0 +1,118 @@
+"""Which files are mutated, and which tests speak for each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files that the same tests speak for.
+
+    :param files: inside of ``flask_stepup``; a folder stands for all in it.
+    :param stages: arguments of pytest, the quickest first; whatever lives through one
+        meets the next.
+    """
+
+    files: tuple[str, ...]
+    stages: tuple[str, ...]
+
+
+#: Tests of the ledger that every change of it may break.
+_CONTRACT = "test_ledger_contract.py -k {}"
+
+PARTS: dict[str, Part] = {
+    "signing": Part(("signing.py",), ("test_signing.py", "test_keys.py")),
+    "marker": Part(
+        ("marker.py",),
+        ("test_marker.py", "test_elevation.py test_scopes.py", "test_approvals.py"),
+    ),
+    "policy": Part(
+        ("policy.py",),
+        ("test_policy.py", "test_claims.py", "test_guard.py", "test_approvals.py"),
+    ),
+    "proofs": Part(("proofs.py",), ("test_claims.py test_policy.py", "test_clocks.py")),
+    "assessment": Part(
+        ("assessment.py",),
+        (
+            "test_assessment.py",
+            "test_elevation.py test_claims.py test_clocks.py",
+            "test_scopes.py test_approvals.py test_clerk_app.py",
+        ),
+    ),
+    "gate": Part(
+        ("gate.py",),
+        (
+            "test_gate.py",
+            "test_elevation.py",
+            "test_guard.py test_status.py",
+            "test_scopes.py test_approvals.py test_attempts.py test_extension.py",
+        ),
+    ),
+    "keeping": Part(
+        ("keeping.py",),
+        (
+            "test_keeping.py",
+            "test_elevation.py test_scopes.py",
+            "test_clocks.py test_bearer.py",
+            "test_approvals.py test_attacks.py",
+        ),
+    ),
+    "inquiry": Part(
+        ("inquiry.py",), ("test_inquiry.py", "test_clocks.py test_approvals.py")
+    ),
+    "challenge": Part(
+        ("challenge.py",),
+        (
+            "test_challenge.py",
+            "test_prompt.py",
+            "test_approval_challenges.py",
+            "test_answers.py test_resume.py",
+            "test_approvals.py test_attacks.py test_htmx.py",
+        ),
+    ),
+    "answerable": Part(
+        ("answerable.py",),
+        (
+            "test_challenge.py",
+            "test_prompt.py",
+            "test_approval_challenges.py test_attempts.py",
+            "test_approvals.py test_attacks.py test_outages.py test_resume.py",
+        ),
+    ),
+    "breaker": Part(("clerk/breaker.py",), ("test_breaker.py", "test_clerk.py")),
+    "limits": Part(
+        ("ledger/limits.py",),
+        ("test_settings.py -k limit", "test_settings.py test_ledger_opening.py"),
+    ),
+    "keys": Part(
+        ("ledger/keys.py", "ledger/values.py"),
+        (_CONTRACT.format("memory"), _CONTRACT.format("valkey"), "test_clocks.py"),
+    ),
+    "opening": Part(
+        ("ledger/opening.py", "ledger/redis/address.py"),
+        ("test_ledger_opening.py", "test_ledger_redis.py", "test_settings.py"),
+    ),
+    "sqlite": Part(
+        ("ledger/sqlite",),
+        (
+            _CONTRACT.format("memory"),
+            _CONTRACT.format("sqlite"),
+            "test_ledger_sqlite.py",
+            "test_ledger_processes.py",
+        ),
+    ),
+    "redis": Part(
+        (
+            "ledger/redis/connections.py",
+            "ledger/redis/ledger.py",
+            "ledger/redis/scripts.py",
+            "ledger/redis/server.py",
+            "ledger/redis/standings.py",
+        ),
+        (_CONTRACT.format("valkey"), "test_ledger_redis.py"),
+    ),
+    "lua": Part(
+        ("ledger/redis/lua",), (_CONTRACT.format("valkey"), "test_ledger_redis.py")
+    ),
+}
