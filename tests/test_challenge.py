@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+from conftest import MakeApp
 from flask import Flask
 from ledgers import START
 from naming import repr_of
@@ -291,6 +293,21 @@ def test_a_prompt_is_open_for_its_time(
         opened = open_challenge(gate, ALICE, kept_token)
     assert kept == opened == replace(challenge, issued_at=START if is_open else now)
     assert (kept_token == token) is is_open
+
+
+def test_a_prompt_that_cannot_be_renewed_stays_as_it_is(
+    make_app: MakeApp, challenge: Challenge, tmp_path: Path
+) -> None:
+    """While the ledger cannot answer: it can be renewed later."""
+    app = make_app(STEPUP_STORAGE_URI="sqlite:///stepup.db")
+    gate: Gate = app.extensions["stepup"]
+    token = challenge.seal(gate, ALICE)
+    gate.ledger.close()
+    for file in (tmp_path / "instance").glob("stepup.db*"):
+        file.unlink()
+    (tmp_path / "instance" / "stepup.db").mkdir()
+    with time_machine.travel(START + MAX_AGE, tick=False):
+        assert kept_open(gate, ALICE, challenge, token) == (challenge, token)
 
 
 def test_a_prompt_is_renewed_for_a_day(challenge: Challenge) -> None:
