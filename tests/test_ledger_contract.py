@@ -244,6 +244,19 @@ class TestEveryLedger:
         assert (only.remaining, only.locked_until) == (0, about(60))
         assert retry_after(ledger, "u", Limit(1, 60)) == 60
 
+    def test_a_limit_that_was_lowered_counts_the_newest_attempts(
+        self, ledger: Ledger, clock: Any
+    ) -> None:
+        """Whoever is over it waits until as many have left as are too many."""
+        for at in range(0, 50, 10):
+            clock.move_to(START + at)
+            remaining(ledger, "u", *FIVE)
+        refused = ledger.reserve("u", (Limit(2, 300),))
+        assert isinstance(refused, Exhausted)
+        assert (refused.retry_after, refused.until) == (290, about(330))
+        clock.move_to(START + 330)
+        assert remaining(ledger, "u", Limit(2, 300)) == 0
+
     def test_a_refund_gives_the_attempt_back(self, ledger: Ledger, clock: Any) -> None:
         """A refunded attempt can be taken again."""
         limit = Limit(1, 60)
@@ -540,6 +553,13 @@ class TestEveryLedger:
             ledger.revoke_user("u")
             seen.add(ledger.standing("u", "s").generation)
         assert len(seen) == 51
+
+    def test_a_generation_is_short(self, ledger: Ledger) -> None:
+        """Six characters for a user and as many for a login: cookies have no room."""
+        ledger.revoke_user("u")
+        ledger.revoke_user("u", "login")
+        assert len(ledger.standing("u", "s").generation) == 6
+        assert len(ledger.standing("u", "s", "login").generation) == 12
 
     def test_a_forgotten_generation_never_returns(
         self, ledger: Ledger, clock: Any
