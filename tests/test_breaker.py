@@ -193,6 +193,17 @@ def test_after_the_pause_one_call_finds_out() -> None:
     assert not is_shut_out(breaker)
 
 
+def test_it_is_three_failures_and_five_seconds() -> None:
+    """As the documents say."""
+    clock = Hand()
+    breaker = Breaker(1.0, clock)
+    assert [is_shut_out(breaker) for _ in range(4)] == [False, False, False, True]
+    clock.now += 4.9
+    assert is_shut_out(breaker)
+    clock.now += 0.1
+    assert not is_shut_out(breaker)
+
+
 @pytest.mark.parametrize(
     "word", [None, IncorrectCode(status=422), NotEnrolled(status=404)], ids=repr_of
 )
