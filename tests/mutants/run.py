@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no part is called {', '.join(sorted(unknown))}")
+    # So that the copies are cleared away then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     explained = read_explained()
     stale, alive = 0, 0
     place = MEMORY if MEMORY.is_dir() else None

@@ -123,6 +123,7 @@ def _copy_tree(target: Path) -> None:
 
 def _settle_down(folder: Path, counter: object) -> None:
     """Make a process a worker: in its own copy, with all imported that is not ours."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with counter.get_lock():  # type: ignore[attr-defined]
         number = counter.value  # type: ignore[attr-defined]
         counter.value += 1  # type: ignore[attr-defined]

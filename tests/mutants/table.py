@@ -31,7 +31,9 @@ PARTS: dict[str, Part] = {
         ("policy.py",),
         ("test_policy.py", "test_claims.py", "test_guard.py", "test_approvals.py"),
     ),
-    "proofs": Part(("proofs.py",), ("test_claims.py test_policy.py", "test_clocks.py")),
+    "proofs": Part(
+        ("proofs.py",), ("test_policy.py", "test_claims.py", "test_clocks.py")
+    ),
     "assessment": Part(
         ("assessment.py",),
         (
@@ -81,10 +83,7 @@ PARTS: dict[str, Part] = {
         ),
     ),
     "breaker": Part(("clerk/breaker.py",), ("test_breaker.py", "test_clerk.py")),
-    "limits": Part(
-        ("ledger/limits.py",),
-        ("test_settings.py -k limit", "test_settings.py test_ledger_opening.py"),
-    ),
+    "limits": Part(("ledger/limits.py",), ("test_ledger_opening.py",)),
     "keys": Part(
         ("ledger/keys.py", "ledger/values.py"),
         (_CONTRACT.format("memory"), _CONTRACT.format("valkey"), "test_clocks.py"),
