@@ -36,6 +36,11 @@ from flask_stepup.ledger import open_ledger
 from flask_stepup.ledger import Spending
 from flask_stepup.ledger import Standing
 from flask_stepup.ledger import Ticket
+from flask_stepup.ledger.keys import approval_key
+from flask_stepup.ledger.keys import attempts_key
+from flask_stepup.ledger.keys import code_key
+from flask_stepup.ledger.keys import session_key
+from flask_stepup.ledger.keys import user_key
 from flask_stepup.ledger.values import REVOCATION_KEPT
 from flask_stepup.ledger.values import SPENT_KEPT
 from flask_stepup.ledger.values import USED_CODE_KEPT
@@ -140,6 +145,21 @@ def clock(server: Valkey | None) -> Iterator[Clock]:
 def about(seconds: float) -> Any:
     """That many seconds from the start, as exactly as clocks can be stopped."""
     return pytest.approx(START + seconds, abs=0.1)
+
+
+def test_what_is_remembered_keeps_its_name() -> None:
+    """Workers of two versions share a ledger while an app is updated."""
+    assert user_key("u") == "user:u"
+    assert user_key("u", "login") == "login:1:u:login"
+    assert session_key("nonce") == "session:nonce"
+    assert approval_key("id") == "approval:id"
+    assert code_key("digest") == "code:digest"
+    assert attempts_key("u") == "attempts:u"
+
+
+def test_revocations_are_kept_for_two_days() -> None:
+    """Longer than any marker lives and any challenge can be renewed."""
+    assert REVOCATION_KEPT == 2 * 86_400
 
 
 class TestEveryLedger:
