@@ -33,6 +33,7 @@ from flask_stepup.ledger import Exhausted
 from flask_stepup.ledger import Ledger
 from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
+from flask_stepup.ledger import Settlement
 from flask_stepup.ledger import Spending
 from flask_stepup.ledger import Standing
 from flask_stepup.ledger import Ticket
@@ -160,6 +161,15 @@ def test_what_is_remembered_keeps_its_name() -> None:
 def test_revocations_are_kept_for_two_days() -> None:
     """Longer than any marker lives and any challenge can be renewed."""
     assert REVOCATION_KEPT == 2 * 86_400
+
+
+def test_what_is_not_told_is_not_so() -> None:
+    """Nothing was revoked, no time is known, and no attempt counts."""
+    nothing = Standing()
+    assert (nothing.origin, nothing.spent) == ("", frozenset())
+    assert (nothing.told_at, nothing.revoked_for) == (0.0, math.inf)
+    assert nothing.session_revoked is False
+    assert Settlement(True, nothing).is_counted is False
 
 
 class TestEveryLedger:
