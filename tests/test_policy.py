@@ -51,6 +51,14 @@ def test_presets_are_clerks(name: str, level: str, max_age: int) -> None:
     assert Demand(name).policy(PRESETS["lax"]) == preset(name)
 
 
+def test_a_bare_policy_is_the_strict_one() -> None:
+    """The default of every field is what a bare decorator demands."""
+    bare = Policy()
+    assert bare == preset("strict")
+    assert (bare.level, bare.max_age, bare.scope) == ("second_factor", 600, "")
+    assert (bare.once, bare.methods, bare.bind, bare.reason) == (False, *[None] * 3)
+
+
 def test_there_are_four_presets() -> None:
     """There are Clerk's presets and no others."""
     assert list(PRESETS) == ["strict_mfa", "strict", "moderate", "lax"]
