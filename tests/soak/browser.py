@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.client import HTTPException
@@ -104,6 +105,11 @@ class Browser:
             cookie=self.cookie,
             proved=self.proved,
         )
+
+    def connect(self) -> None:
+        """Be ready to ask at once; whoever is not there is found out then."""
+        with suppress(OSError):
+            self._connection.connect()
 
     def sign_in(self) -> bool:
         """Have the app take us for our user, in a session that is new."""
@@ -223,7 +229,7 @@ def at_once(
 ) -> bool:
     """Do the same over several connections at the same moment.
 
-    :param act: a method of browsers, with its arguments.
+    :param act: takes a browser, and the other arguments.
 
     :returns: whether one of them opened; the browser goes on with its session.
     """
@@ -232,6 +238,7 @@ def at_once(
 
     def start(copy: Browser) -> Answer:
         with copy:
+            copy.connect()
             line.wait(PATIENCE)
             return act(copy, *args, **kwargs)
 

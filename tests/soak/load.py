@@ -190,7 +190,7 @@ def guess(town: Town) -> None:
     with town.browser(victim.user_id) as browser:
         challenge = browser.vault().challenge if browser.sign_in() else ""
         while challenge and not town.stopped.is_set():
-            guess_at(browser, challenge)
+            at_once(browser, 4, guess_at, challenge)
             if (time.monotonic() - town.began) // TURN != turn:
                 return
 
