@@ -144,7 +144,8 @@ class Approvals:
         )
         for approval in approvals:
             if approval.operation.id == spending.approval:
-                return approval, None
+                if self._is_current(approval, policy, spending.standing):
+                    return approval, None
         lacking = self._assess(policy, subject, approvals, spending.standing).shortfall
         # What no approval was spent for does not run, whatever the clock says by now.
         return None, lacking or Shortfall(SECOND, "expired")
@@ -176,6 +177,11 @@ class Approvals:
             approvals = [a for a in approvals if a.operation.tie in (None, tie)]
         return sorted(approvals, key=lambda a: (a.operation.tie is None, a.latest))
 
-    def _is_current(self, approval: Approval, policy: Policy) -> bool:
-        age = time.time() - approval.latest
-        return is_current(age, policy.max_age, self._settings.clock_leeway)
+    def _is_current(
+        self, approval: Approval, policy: Policy, standing: Standing | None = None
+    ) -> bool:
+        now, leeway = time.time(), self._settings.clock_leeway
+        age = now - approval.latest
+        if standing:
+            age += standing.ahead_of(now, leeway)
+        return is_current(age, policy.max_age, leeway)

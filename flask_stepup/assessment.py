@@ -51,6 +51,7 @@ def assess(
     """
     now, leeway = time.time(), settings.clock_leeway
     stamped, ended_by = _stamped(markers, standing)
+    stamped = stamped.older_by(standing.ahead_of(now, leeway))
     # Nor does a claim count in a session that was ended: an old cookie is back.
     counts_claim = policy.is_claimable and not standing.session_revoked
 

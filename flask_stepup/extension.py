@@ -87,6 +87,7 @@ class StepUp:
                 settings.storage_timeout,
                 app.instance_path,
                 app.name,
+                leeway=settings.clock_leeway,
             ),
             admission=Admission(
                 loader_finder(app, settings, api, lambda: self._subject_loader),

@@ -31,6 +31,13 @@ class Proofs(NamedTuple):
         """Whether the first factor counts where the second is asked for."""
         return self.without_second and (self.second or 0) <= (self.first or 0)
 
+    def older_by(self, seconds: float) -> Proofs:
+        """The same, as proved so many seconds earlier."""
+        if not seconds:
+            return self
+        first, second = (None if at is None else at - seconds for at in self[:2])
+        return self._replace(first=first, second=second)
+
     def or_fresher(self, other: Proofs) -> Proofs:
         """Both together: factor by factor, the fresher of the two."""
         return Proofs(

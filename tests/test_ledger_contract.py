@@ -618,28 +618,6 @@ class TestEveryLedger:
         assert len(ids) == 8
         assert all(0 < len(i) <= 8 and i.isascii() and i.isprintable() for i in ids)
 
-    def test_another_name_voids_what_was_made_before(self, ledger: Ledger) -> None:
-        """It keeps all that it knows, and nothing of before is of its origin."""
-        ledger.revoke_user("u")
-        ledger.reserve("u", FIVE)
-        before = ledger.standing("u", "s")
-        ledger.rename(before.ledger_id)
-        after = ledger.standing("u", "s")
-        assert after.ledger_id == ledger.id != before.ledger_id
-        assert after.generation == before.generation
-        assert ledger.spend("u", "s", {"a": before.origin}).approval is None
-        assert ledger.spend("u", "s", {"a": after.origin}).approval == "a"
-        assert remaining(ledger, "u", *FIVE) == 3
-
-    def test_it_takes_another_name_once(self, ledger: Ledger) -> None:
-        """Of many who ask for the same, each learns the one name that it has then."""
-        before = ledger.id
-        race(16, lambda _: ledger.rename(before))
-        renamed = ledger.id
-        assert renamed != before
-        ledger.rename("never its name")
-        assert ledger.standing("u", "s").ledger_id == ledger.id == renamed
-
     def test_a_code_is_known_by_any_of_its_digests(
         self, ledger: Ledger, clock: Any
     ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,7 +18,9 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import closing
+from contextlib import contextmanager
 from contextlib import ExitStack
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,7 @@ from wire import wire_to
 
 from flask_stepup.errors import ConfigurationError
 from flask_stepup.errors import LedgerUnavailable
+from flask_stepup.ledger import Exhausted
 from flask_stepup.ledger import Ledger
 from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
@@ -54,7 +58,6 @@ STEPS: dict[str, Callable[[Ledger], object]] = {
     "clear": lambda ledger: ledger.clear("u"),
     "revoke_session": lambda ledger: ledger.revoke_session("s"),
     "revoke_user": lambda ledger: ledger.revoke_user("u", "login"),
-    "rename": lambda ledger: ledger.rename("another"),
 }
 every_step = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 
@@ -142,6 +145,41 @@ def test_it_can_be_reached_over_tls(
         with pytest.raises(ConfigurationError, match="certificate"):
             opened(uri)
     assert opened(shared.uri("tls")).standing("u", "s").session_revoked
+
+
+def test_a_certificate_of_another_host_is_refused(
+    shared: Valkey, opened: Opener, tmp_path: Path
+) -> None:
+    """Whoever is trusted, and is not the host that is asked for, is not it."""
+    file, context = certificate(tmp_path, "other.example")
+    with wire_to(shared.port, context) as wire:
+        with pytest.raises(ConfigurationError, match="certificate"):
+            opened(f"rediss://localhost:{wire.port}?ssl_ca_certs={file}")
+
+
+def test_certificates_that_cannot_be_read_are_told_at_start(tmp_path: Path) -> None:
+    """By the names of their settings; nobody is connected to."""
+    (tmp_path / "empty.pem").touch()
+    for file in ("nowhere.pem", "empty.pem"):
+        uri = f"rediss://127.0.0.1:1?ssl_ca_certs={tmp_path / file}"
+        with pytest.raises(ConfigurationError, match="ssl_ca_certs"):
+            open_ledger(uri, TIMEOUT, "/nowhere", "bank")
+
+
+def test_a_handshake_that_hangs_ends_in_time(opened: Opener) -> None:
+    """Over TLS as without: who takes connections and says nothing is busy."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        before = time.monotonic()
+        ledger = opened(f"rediss://127.0.0.1:{silent.getsockname()[1]}")
+        fails_in_time(STEPS["standing"], ledger)
+        assert time.monotonic() - before < 4 * TIMEOUT + GRACE
+
+
+def test_an_app_whose_name_is_no_prefix_is_asked_for_one(shared: Valkey) -> None:
+    """Keys of one app can be no keys of another, whatever the app is called."""
+    for name in ("a}:user:x", "my app", "", "x" * 101, "bänk"):
+        with pytest.raises(ConfigurationError, match="prefix="):
+            open_ledger(shared.uri(), TIMEOUT, "/nowhere", name)
 
 
 def test_a_user_and_a_password_are_used(tmp_path: Path, opened: Opener) -> None:
@@ -385,6 +423,55 @@ def test_a_connection_that_was_cut_while_idle_costs_nothing(
         ledger.close()
 
 
+def test_an_attempt_that_was_not_answered_is_given_back(
+    server: Valkey, opened: Opener
+) -> None:
+    """The server may have taken it when it woke up; nobody was asked about a code."""
+    ledger = opened(server.uri())
+    limit = Limit(2, 300)
+    for _ in range(5):
+        server.pause()
+        with pytest.raises(LedgerUnavailable):
+            ledger.reserve("u", (limit,))
+        server.resume()
+        time.sleep(0.05)
+    assert [remaining(ledger, "u", limit) for _ in range(2)] == [1, 0]
+    assert isinstance(ledger.reserve("u", (limit,)), Exhausted)
+
+
+def test_a_look_up_goes_on_where_the_id_cannot_be_kept_longer(
+    server: Valkey, opened: Opener
+) -> None:
+    """Who is verified goes on while nothing can be written, whenever that is."""
+    ledger = opened(server.uri("p"))
+    with closing(server.client()) as client:
+        client.expire("{stepup:p}:id", 29 * 86_400)
+        client.config_set("min-replicas-to-write", 1)
+        assert ledger.standing("u", "s").ledger_id == ledger.id
+        client.config_set("min-replicas-to-write", 0)
+        client.replicaof("127.0.0.1", "1")
+        assert ledger.standing("u", "s").ledger_id == ledger.id
+
+
+def test_an_answer_is_never_taken_for_one_to_another_question(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """Whatever ends a step while its answer is on its way, such as an alarm."""
+    wrong = 0
+    with wire_to(shared.port) as wire:
+        uri = f"redis://127.0.0.1:{wire.port}?prefix={prefix}"
+        ledger = opened(uri, timeout=5.0)
+        ledger.revoke_session("ended")
+        wire.seconds_per_byte = 0.0002
+        for number in range(120):
+            with alarm(0.0002 * (number % 40 + 1)):
+                ledger.standing("u", "fresh")
+            wrong += not ledger.standing("u", "ended").session_revoked
+        wire.seconds_per_byte = 0.0
+        ledger.close()
+    assert wrong == 0
+
+
 def test_a_full_server_takes_no_more_and_goes_on_telling(
     server: Valkey, opened: Opener
 ) -> None:
@@ -580,6 +667,18 @@ def test_a_server_that_may_drop_what_counts_is_told_of(
     assert all("noeviction" in m and policy in m for m in caplog.messages)
 
 
+def test_a_server_that_does_not_tell_what_it_drops_is_told_of(
+    tmp_path: Path, opened: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What may not be asked may be so."""
+    with running(tmp_path / "valkey") as server, closing(server.client()) as client:
+        client.execute_command(
+            *("ACL", "SETUSER", "bank", "on", "nopass", "~*", "+@all", "-info")
+        )
+        opened(f"redis://bank:x@127.0.0.1:{server.port}")
+    assert "permit INFO" in caplog.text
+
+
 def test_no_failure_tells_what_was_sent(server: Valkey, opened: Opener) -> None:
     """Servers quote commands in their errors, and with them ids and hashes."""
     ledger = opened(server.uri())
@@ -608,15 +707,15 @@ def commands(heard: bytes) -> int:
     return sum(line.startswith(b"*") for line in heard.split(b"\r\n"))
 
 
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for this machine that vouches for itself, and a server with it."""
+def certificate(folder: Path, host: str = "localhost") -> tuple[Path, ssl.SSLContext]:
+    """A certificate for a host that vouches for itself, and a server with it."""
     file, key = folder / "certificate.pem", folder / "key.pem"
-    command = "openssl req -x509 -nodes -days 1 -newkey ec -subj /CN=localhost"
+    command = f"openssl req -x509 -nodes -days 1 -newkey ec -subj /CN={host}"
     options = [
         "-pkeyopt",
         "ec_paramgen_curve:P-256",
         "-addext",
-        "subjectAltName=DNS:localhost",
+        f"subjectAltName=DNS:{host}",
     ]
     try:
         subprocess.run(
@@ -629,3 +728,24 @@ def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, key)
     return file, context
+
+
+class Late(Exception):
+    """Too much time has gone by."""
+
+
+@contextmanager
+def alarm(seconds: float) -> Iterator[None]:
+    """Interrupt what is done after so many seconds, wherever it is."""
+
+    def ring(*_: object) -> None:
+        raise Late
+
+    before = signal.signal(signal.SIGALRM, ring)
+    with suppress(Late):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)

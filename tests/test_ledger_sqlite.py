@@ -185,6 +185,41 @@ def test_what_is_over_leaves_the_file(
     assert sizes[1] <= sizes[0] * 1.2
 
 
+def test_a_ledger_without_an_identity_gets_one(
+    opened: Callable[..., Ledger], tmp_path: Path
+) -> None:
+    """Whatever else is there is kept, and all tokens are void."""
+    ledger = opened()
+    ledger.settle("u", "s", ["digest"])
+    remaining(ledger, "u", *FIVE)
+    ledger.close()
+    sql(tmp_path / "ledger.db", "DROP TABLE identity")
+    whole = opened()
+    assert whole.id != ledger.id
+    assert len(whole.id) == len(ledger.id)
+    assert not whole.settle("u", "s", ["digest"]).first_use
+    assert remaining(whole, "u", *FIVE) == 3
+
+
+@pytest.mark.parametrize(
+    ("search", "index"),
+    [
+        ("attempts WHERE user_id = '' AND at > 0 ORDER BY at DESC", "attempts_by_user"),
+        ("attempts WHERE expires <= 0 LIMIT 32", "attempts_by_expiry"),
+        ("claims WHERE expires <= 0 LIMIT 32", "claims_by_expiry"),
+        ("revocations WHERE expires <= 0 LIMIT 32", "revocations_by_expiry"),
+    ],
+)
+def test_what_is_searched_has_an_index(
+    opened: Callable[..., Ledger], tmp_path: Path, search: str, index: str
+) -> None:
+    """So that no step takes longer the more is remembered."""
+    opened()
+    search = f"EXPLAIN QUERY PLAN SELECT * FROM {search}"  # noqa: S608
+    plan = sql(tmp_path / "ledger.db", search)
+    assert [f"INDEX {index} (" in step[-1] for step in plan] == [True]
+
+
 def test_each_write_makes_room_for_itself(
     opened: Callable[..., Ledger], tmp_path: Path
 ) -> None:
@@ -271,7 +306,6 @@ WRITES: dict[str, Callable[[Ledger], object]] = {
     "reserve": lambda ledger: ledger.reserve("u", FIVE),
     "refund": lambda ledger: ledger.refund(Ticket("u", "1", 0, 0.0)),
     "settle": lambda ledger: ledger.settle("u", "s", ["digest"]),
-    "rename": lambda ledger: ledger.rename(ledger.id),
     "spend": lambda ledger: ledger.spend("u", "s", dict.fromkeys("ab", ledger.id)),
     "clear": lambda ledger: ledger.clear("u"),
     "revoke_session": lambda ledger: ledger.revoke_session("s"),
@@ -373,7 +407,7 @@ def test_a_look_up_sees_one_moment(
     other, ledger, origins = opened(), opened(), [""]
 
     def write(statement: str) -> None:
-        if statement.startswith("SELECT id, key"):
+        if statement.startswith("SELECT id, newest"):
             number = len(origins)
             other.revoke_user("u")
             origins.append(other.standing("u", "s").origin)

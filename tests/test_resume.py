@@ -530,7 +530,7 @@ def test_where_the_ledger_is_away_the_form_stays(app: Flask, alice: Person) -> N
 
 def use(gate: Gate, ledger: Any) -> None:
     """Put another ledger in the place of the one that there is."""
-    gate.ledger = gate.inquiry._ledger = gate.elevation._ledger = ledger
+    gate.ledger = gate.inquiry.ledger = gate.elevation._ledger = ledger
 
 
 class Away:

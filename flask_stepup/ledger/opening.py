@@ -13,7 +13,9 @@ from .sqlite import SQLiteLedger
 _SERVERS = ("redis", "rediss", "valkey", "unix")
 
 
-def open_ledger(uri: str, timeout: float, folder: str, app_name: str) -> Ledger:
+def open_ledger(
+    uri: str, timeout: float, folder: str, app_name: str, *, leeway: float = 0.0
+) -> Ledger:
     """Open the ledger that the URI names, and prove that it can be written.
 
     :param uri: ``sqlite:///file``, relative to ``folder``, ``sqlite:////full/path``,
@@ -21,16 +23,17 @@ def open_ledger(uri: str, timeout: float, folder: str, app_name: str) -> Ledger:
         address, or ``memory://``.
     :param timeout: seconds that one step may take.
     :param app_name: begins the keys of this app on a server that others use too.
+    :param leeway: seconds that clocks may disagree.
     :raises ConfigurationError: the URI is not one of these, or the ledger cannot be
         opened or written.
     """
     scheme, separator, rest = uri.partition("://")
     if separator and scheme == "memory" and not rest:
-        return SQLiteLedger(None, timeout)
+        return SQLiteLedger(None, timeout, leeway=leeway)
     # No file is meant that is called ":memory:" or has a query in its name.
     is_path = re.fullmatch(r"/[^?:]+", rest) and rest.isprintable()
     if separator and scheme == "sqlite" and is_path:
-        return SQLiteLedger(Path(folder, rest[1:]), timeout)
+        return SQLiteLedger(Path(folder, rest[1:]), timeout, leeway=leeway)
     if separator and scheme in _SERVERS:
         return _on_server(uri, timeout, app_name)
     # Whatever it is may hold a password, so it is not shown.

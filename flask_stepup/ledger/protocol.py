@@ -24,11 +24,15 @@ class Ledger(Protocol):
     names the session of a browser, a ``session_id`` one at the identity provider.
     """
 
-    #: Names this ledger, in ``LEDGER_ID_LENGTH`` characters, and goes into every
-    #: token: with another ledger, or one that was emptied and has forgotten what is
-    #: revoked, it must be refused. This is what the last step has told; what counts for
-    #: a request is what its own standing tells.
-    id: str
+    @property
+    def id(self) -> str:
+        """Names this ledger, in ``LEDGER_ID_LENGTH`` characters, in every token.
+
+        Tokens of another ledger must be refused, and of one that was emptied and has
+        forgotten what is revoked, or whose clock was set back. This is what the last
+        step has told; what counts for a request is what its own standing tells.
+        """
+        ...
 
     def standing(
         self,
@@ -96,10 +100,6 @@ class Ledger(Protocol):
 
         :param session_id: end it in this session at the identity provider alone.
         """
-        ...
-
-    def rename(self, ledger_id: str) -> None:
-        """Take another id, if this is still the one: every token is void."""
         ...
 
     def close(self) -> None:

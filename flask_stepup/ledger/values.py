@@ -50,6 +50,16 @@ class Standing:
         """What a token has to be of to count: this ledger, and this generation."""
         return self.ledger_id + self.generation
 
+    def ahead_of(self, now: float, leeway: float) -> float:
+        """Return by how many seconds, and not just the leeway, a host's clock lags.
+
+        A host whose clock is slow, or was set back, would let markers serve for longer
+        than they may: they are as old as the later of the two clocks says.
+
+        :param now: what the host's clock says.
+        """
+        return max(0.0, self.told_at - leeway - now)
+
     @property
     def revoked_for(self) -> float:
         """Seconds since the last revocation: no clock but the ledger's is in it."""

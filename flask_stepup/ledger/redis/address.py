@@ -29,12 +29,13 @@ class Address:
     :param name: for messages: without credentials.
     :param prefix: begins all keys.
     :param options: for redis-py's connections.
+    :param tls: files of certificates, where it is reached over TLS.
     """
 
     name: str
     prefix: str
-    is_tls: bool
     options: dict[str, Any] = field(repr=False)
+    tls: dict[str, str] | None = None
 
     @property
     def is_socket(self) -> bool:
@@ -60,6 +61,11 @@ class Address:
         except ValueError:
             raise _no_address("host, port or database cannot be read") from None
         prefix = query.pop("prefix", app_name)
+        if not _PREFIX.fullmatch(prefix):
+            raise _no_address(
+                "add ?prefix=… with up to 100 letters, digits and any of _.:- , with "
+                "which all keys of this app begin (its own name cannot be used)"
+            )
         is_tls = SCHEMES[parts.scheme]
         if set(query) - set(_TLS_OPTIONS if is_tls else ()):
             raise _no_address(
@@ -68,7 +74,7 @@ class Address:
             )
         place = options.get("path") or f"{options['host']}:{options['port']}"
         name = f"{parts.scheme}://{place} (database {options.get('db', 0)})"
-        return cls(name, prefix, is_tls, options | query)
+        return cls(name, prefix, options, query if is_tls else None)
 
 
 def _place(parts: SplitResult) -> dict[str, Any]:
@@ -103,8 +109,6 @@ def _query(parts: SplitResult) -> dict[str, str]:
     query = dict(pairs)
     if len(query) < len(pairs):
         raise _no_address("its query names something twice")
-    if not _PREFIX.fullmatch(query.get("prefix", "x")):
-        raise _no_address("prefix takes up to 100 letters, digits and any of _.:-")
     return query
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +11,15 @@ import redis
 from redis.backoff import NoBackoff
 from redis.connection import Connection
 from redis.connection import ConnectionPool
-from redis.connection import SSLConnection
 from redis.connection import UnixDomainSocketConnection
 from redis.retry import Retry
 
 from ...deadline import time_left
+from ...errors import ConfigurationError
 from .address import Address
+
+#: As many as there are requests at once: who waits for one would wait for the ledger.
+MOST_CONNECTIONS = 2**31
 
 
 def connect(address: Address) -> redis.Redis:
@@ -23,74 +27,110 @@ def connect(address: Address) -> redis.Redis:
 
     Nothing is sent twice: whether a step that was not answered was done cannot be
     known. Nothing is connected yet.
+
+    :raises ConfigurationError: files of certificates cannot be read.
     """
-    kind = _Socket if address.is_socket else _TLS if address.is_tls else _TCP
-    # Names of its own certificates are checked by redis-py unless it is told not to.
+    options = dict(address.options)
+    if address.tls is not None:
+        options["tls"] = _tls_context(address.tls)
+    kind = _Socket if address.is_socket else _TCP if address.tls is None else _TLS
     pool = ConnectionPool(
         connection_class=kind,
+        max_connections=MOST_CONNECTIONS,
         # The one that needs no greeting and knows no notifications.
         protocol=2,
         decode_responses=True,
         retry=Retry(NoBackoff(), 0),
-        **address.options,
+        **options,
     )
     return redis.Redis(connection_pool=pool)
 
 
-class _TCP(Connection):
-    def _connect(self) -> Any:
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        # Each address gets its share, so that one which is dead leaves time for others.
-        self.socket_connect_timeout = time_left() / max(1, len(found))
-        self.socket_timeout = time_left()
-        return _timed(super()._connect)
-
-
-class _TLS(SSLConnection):
-    def _connect(self) -> Any:
-        self.socket_connect_timeout = self.socket_timeout = time_left()
-        return _timed(super()._connect)
-
-
-class _Socket(UnixDomainSocketConnection):
-    def _connect(self) -> Any:
-        self.socket_connect_timeout = self.socket_timeout = time_left()
-        return _timed(super()._connect)
-
-
-def _timed(connect: Callable[..., Any]) -> _Timed:
+def _tls_context(files: dict[str, str]) -> ssl.SSLContext:
+    # Once, and not with each connection: it reads all certificates of the system. It
+    # checks that the certificate is of the host, which not every redis-py does.
     try:
-        return _Timed(connect())
-    except TimeoutError:
-        # Nobody is there; one who takes connections and then hangs is told apart.
-        raise OSError("nobody answers at this address") from None
+        context = ssl.create_default_context(cafile=files.get("ssl_ca_certs"))
+        if "ssl_certfile" in files:
+            context.load_cert_chain(files["ssl_certfile"], files.get("ssl_keyfile"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"STEPUP_STORAGE_URI names files of certificates that cannot be used "
+            f"({type(error).__name__}): look at {', '.join(files)}"
+        ) from None
+    context.sslsocket_class = _TimedTLSSocket
+    return context
 
 
 class _Timed:
     """A socket whose every operation gets what is left of the step's time."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self._polls = False
+    _polls = False
 
     def settimeout(self, seconds: float | None) -> None:
         # redis-py looks without waiting whether an idle connection is still good.
         self._polls = seconds == 0
+        super().settimeout(seconds)  # type: ignore[misc]
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, *args: Any) -> bytes:
         self._wait_no_longer()
-        return self._socket.recv(size)
+        received: bytes = super().recv(*args)  # type: ignore[misc]
+        return received
 
-    def recv_into(self, buffer: Any, *args: int) -> int:
+    def recv_into(self, *args: Any) -> int:
         self._wait_no_longer()
-        return self._socket.recv_into(buffer, *args)
+        count: int = super().recv_into(*args)  # type: ignore[misc]
+        return count
 
-    def sendall(self, data: bytes) -> None:
+    def sendall(self, *args: Any) -> None:
         self._wait_no_longer()
-        self._socket.sendall(data)
+        super().sendall(*args)  # type: ignore[misc]
 
     def _wait_no_longer(self) -> None:
-        self._socket.settimeout(0 if self._polls else time_left())
+        super().settimeout(0 if self._polls else time_left())  # type: ignore[misc]
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
+
+class _TimedSocket(_Timed, socket.socket):
+    pass
+
+
+class _TimedTLSSocket(_Timed, ssl.SSLSocket):
+    pass
+
+
+class _TCP(Connection):
+    def _connect(self) -> socket.socket:
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        # Each address gets its share, so that one which is dead leaves time for others.
+        self.socket_connect_timeout = time_left() / max(1, len(found))
+        return _timed(super()._connect)
+
+
+class _TLS(_TCP):
+    def __init__(self, tls: ssl.SSLContext, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        self._tls = tls
+
+    def _connect(self) -> socket.socket:
+        plain = super()._connect()
+        try:
+            plain.settimeout(time_left())
+            return self._tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+
+
+class _Socket(UnixDomainSocketConnection):
+    def _connect(self) -> socket.socket:
+        self.socket_connect_timeout = time_left()
+        return _timed(super()._connect)
+
+
+def _timed(connect: Callable[[], Any]) -> socket.socket:
+    try:
+        connected: socket.socket = connect()
+    except TimeoutError:
+        # Nobody is there; one who takes connections and then hangs is told apart.
+        raise OSError("nobody answers at this address") from None
+    return _TimedSocket(fileno=connected.detach())

@@ -33,6 +33,7 @@ from ..values import Ticket
 from ..values import USED_CODE_KEPT
 from .address import Address
 from .server import Server
+from .server import warn_of_eviction
 from .standings import read_standing
 
 log = logging.getLogger("flask_stepup")
@@ -40,6 +41,8 @@ log = logging.getLogger("flask_stepup")
 #: Seconds that the id of a ledger is kept after its last use: longer than anything that
 #: is kept beside it, or granted under it.
 ID_KEPT = 60 * 86_400
+#: Attempts that were not answered, which are remembered to be given back.
+MOST_UNANSWERED = 1_000
 
 
 class RedisLedger:
@@ -52,6 +55,7 @@ class RedisLedger:
     def __init__(self, address: Address, timeout: float) -> None:
         self._prefix = f"{{stepup:{address.prefix}}}:"
         self._server = Server(address, timeout)
+        self._unanswered: dict[str, str] = {}
         self.id = ""
         try:
             self._prove_writable()
@@ -64,13 +68,7 @@ class RedisLedger:
                 "it, mend its address, password or permissions, or point "
                 "STEPUP_STORAGE_URI elsewhere"
             ) from None
-        if (policy := self._server.eviction_policy()) != "noeviction":
-            log.warning(
-                "the ledger at %s may drop what still counts (maxmemory-policy %s), so "
-                "that what was revoked or used opens again: set it to noeviction",
-                address.name,
-                policy,
-            )
+        warn_of_eviction(self._server, address)
 
     def standing(
         self,
@@ -91,14 +89,20 @@ class RedisLedger:
         ticket = secrets.token_urlsafe(9)
         longest = max(limit.seconds for limit in limits)
         pairs = [n for limit in limits for n in (limit.count, limit.seconds)]
-        with self._server.step():
-            keys, arguments = self._keys(attempts_key(user_id)), [ticket, longest]
-            is_taken, number, until = self._server.run(
-                "reserve", keys, [*arguments, *pairs]
-            )
-            if is_taken:
-                return Ticket(user_id, ticket, number, float(until))
-            return Exhausted(number, float(until))
+        # Of one that was sent and not answered nobody knows whether it was taken. It is
+        # given back with the next one.
+        arguments = [ticket, longest, self._unanswered.pop(user_id, ""), *pairs]
+        try:
+            with self._server.step():
+                keys = self._keys(attempts_key(user_id))
+                is_taken, number, until = self._server.run("reserve", keys, arguments)
+                if is_taken:
+                    return Ticket(user_id, ticket, number, float(until))
+                return Exhausted(number, float(until))
+        except LedgerUnavailable:
+            if len(self._unanswered) < MOST_UNANSWERED:
+                self._unanswered[user_id] = ticket
+            raise
 
     def refund(self, ticket: Ticket) -> None:
         with self._server.step():
@@ -155,11 +159,6 @@ class RedisLedger:
 
     def revoke_user(self, user_id: str, session_id: str | None = None) -> None:
         self._revoke(user_key(user_id, session_id))
-
-    def rename(self, ledger_id: str) -> None:
-        with self._server.step():
-            arguments = [secrets.token_urlsafe(4), ID_KEPT, ledger_id]
-            self.id = self._server.run("rename", self._keys("id"), arguments)
 
     def close(self) -> None:
         self._server.close()

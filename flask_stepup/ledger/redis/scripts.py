@@ -17,7 +17,6 @@ _PARTS = {
     "settle": ("clock", "standing", "settle"),
     "spend": ("clock", "standing", "spend"),
     "revoke": ("clock", "revoke"),
-    "rename": ("rename",),
 }
 
 
@@ -31,16 +30,24 @@ class Scripts:
             for name, parts in _PARTS.items()
         }
 
-    def run(self, name: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+    def run(
+        self, name: str, keys: Sequence[str], arguments: Sequence[object]
+    ) -> list[Any]:
         """Run a script, and return what it answers.
 
         A server that has been restarted does not know it yet, and is sent it whole.
+
+        :param arguments: of which the first is random.
+        :raises redis.ConnectionError: the answer is one to another question.
         """
         script, sent = self._scripts[name], (len(keys), *keys, *arguments)
         try:
-            return self._execute("EVALSHA", script.sha, *sent)
+            word, *answer = self._execute("EVALSHA", script.sha, *sent)
         except NoScriptError:
-            return self._execute("EVAL", script.script, *sent)
+            word, *answer = self._execute("EVAL", script.script, *sent)
+        if word != arguments[0]:
+            raise redis.ConnectionError("an answer to another question came")
+        return list(answer)
 
 
 def _source(part: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +21,22 @@ from .address import Address
 from .connections import connect
 from .scripts import Scripts
 
+log = logging.getLogger("flask_stepup")
+
 #: What a connection breaks with.
 _BREAKS = (RedisConnectionError, RedisTimeoutError, OSError)
 #: What a server says, or does not say, that hangs, or has just been started.
 _BUSY = (RedisTimeoutError, BusyLoadingError)
-#: What a step may fail with: text that is no Unicode is among it, and answers that are
-#: none.
-_FAILURES = (RedisError, OSError, ValueError, TypeError)
+#: What a step may fail with: text that is no Unicode is among it, and what answers of
+#: another shape bring about.
+_FAILURES = (
+    RedisError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 class Server:
@@ -51,27 +61,46 @@ class Server:
             with deadline(self._timeout):
                 yield
             return
-        except _FAILURES as error:
-            if isinstance(error, _BREAKS):
+        except BaseException as error:
+            if not isinstance(error, ResponseError):
                 # What has broken one connection has broken those that are idle, too: to
-                # find out about each would cost one request each.
+                # find out about each would cost one request each. And one that was left
+                # while its answer was on its way, as by an alarm, is among them.
                 self._client.connection_pool.disconnect(inuse_connections=False)
+            if not isinstance(error, _FAILURES):
+                raise
             is_busy = isinstance(error, _BUSY)
             failure = LedgerUnavailable(f"Redis: {_reason(error)}", is_busy=is_busy)
         # Raised here: the error above may hold what was sent.
         raise failure
 
     def eviction_policy(self) -> str:
-        """Return what the server does when its memory is full, as far as it tells."""
-        memory: Any = {}
-        with suppress(LedgerUnavailable), self.step():
-            memory = self._client.info("memory")
-        is_bounded = memory.get("maxmemory", 0) > 0
-        return str(memory["maxmemory_policy"]) if is_bounded else "noeviction"
+        """Return what the server does when its memory is full.
+
+        :raises LedgerUnavailable: it does not tell.
+        """
+        with self.step():
+            memory: Any = self._client.info("memory")
+            is_bounded = memory["maxmemory"] > 0
+            return str(memory["maxmemory_policy"]) if is_bounded else "noeviction"
 
     def close(self) -> None:
         """Close all connections; the next step opens new ones."""
         self._client.connection_pool.disconnect()
+
+
+def warn_of_eviction(server: Server, address: Address) -> None:
+    """Tell a developer of a server that drops what still counts when it is full."""
+    policy = "cannot be known: permit INFO"
+    with suppress(LedgerUnavailable):
+        policy = server.eviction_policy()
+    if policy != "noeviction":
+        log.warning(
+            "the ledger at %s may drop what still counts (maxmemory-policy %s), so "
+            "that what was revoked or used opens again: set it to noeviction",
+            address.name,
+            policy,
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS ledger (id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL, newest REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS attempts (
     ticket INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id TEXT NOT NULL, at REAL NOT NULL, expires REAL NOT NULL);
@@ -28,15 +28,9 @@ def found(connection: sqlite3.Connection) -> None:
     for statement in filter(str.strip, _SCHEMA.split(";")):
         connection.execute(statement)
     connection.execute(
-        "INSERT INTO ledger SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ledger)",
-        (secrets.token_urlsafe(4),),
+        "INSERT INTO identity SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM identity)",
+        (secrets.token_urlsafe(4), time.time()),
     )
-
-
-def rename(connection: sqlite3.Connection, ledger_id: str) -> None:
-    """Give the ledger another id, if this is still the one."""
-    new_id = secrets.token_urlsafe(4)
-    connection.execute("UPDATE ledger SET id = ? WHERE id = ?", (new_id, ledger_id))
 
 
 def read_id(connection: sqlite3.Connection) -> str:
@@ -46,7 +40,7 @@ def read_id(connection: sqlite3.Connection) -> str:
         with other tables.
     """
     connection.execute("SELECT at FROM revocations LIMIT 0")
-    row = connection.execute("SELECT id FROM ledger").fetchone()
+    row = connection.execute("SELECT id FROM identity").fetchone()
     if row is None:
         raise sqlite3.OperationalError("the ledger has no id")
     return str(row[0])

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Collection
 from typing import Any
+from typing import NamedTuple
 
 from ..keys import approval_key
 from ..keys import session_key
@@ -17,10 +18,20 @@ from ..values import Standing
 
 #: One row at least: what the ledger is called is known also where nothing is revoked.
 _REVOCATIONS = (
-    "SELECT id, key, generation, at FROM ledger"
+    "SELECT id, newest, key, generation, at FROM identity"
     " LEFT JOIN revocations ON key IN (?, ?, ?)"
 )
-_SPENT = "SELECT id, key, '', 0 FROM ledger, claims WHERE expires > ? AND key IN ({})"
+_SPENT = (
+    "SELECT id, newest, key, '', 0 FROM identity, claims"
+    " WHERE expires > ? AND key IN ({})"
+)
+
+
+class Reading(NamedTuple):
+    """A standing, and the newest time that the ledger had seen before."""
+
+    standing: Standing
+    newest: float
 
 
 def revoke(connection: sqlite3.Connection, key: str) -> None:
@@ -38,7 +49,7 @@ def read_standing(
     nonce: str,
     session_id: str | None,
     approvals: Collection[str] = (),
-) -> Standing:
+) -> Reading:
     """Read what has been revoked, and which of the approvals are spent."""
     session, user = session_key(nonce), user_key(user_id)
     login = user if session_id is None else user_key(user_id, session_id)
@@ -46,17 +57,19 @@ def read_standing(
     rows = _rows(connection, (session, user, login), approvals, now)
     if not rows:
         raise sqlite3.OperationalError("the ledger has no id")
-    ledger_id = rows[0][0]
+    ledger_id, newest, *_ = rows[0]
     # Keys of revocations and of approvals begin differently: one mapping has room.
-    known = {key: generation for _, key, generation, _ in rows}
-    return Standing(
+    known = {key: generation for _, _, key, generation, _ in rows}
+    revoked = (at for _, _, key, _, at in rows if key in (user, login))
+    standing = Standing(
         ledger_id,
         "".join(known.get(key, "") for key in {user: 0, login: 0}),
-        max((at for _, key, _, at in rows if key in (user, login)), default=-math.inf),
+        max(revoked, default=-math.inf),
         session in known,
         frozenset(a for a in approvals if approval_key(a) in known),
         now,
     )
+    return Reading(standing, newest)
 
 
 def _rows(

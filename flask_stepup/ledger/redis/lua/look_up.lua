@@ -3,6 +3,6 @@
 
 local told = standing()
 for i = 5, #KEYS do
-  told[i + 1] = redis.call('EXISTS', KEYS[i])
+  told[i + 2] = redis.call('EXISTS', KEYS[i])
 end
 return told

@@ -1,10 +1,14 @@
 -- Take one attempt from every limit, or none at all.
 --
 -- KEYS: 1 the user's attempts, a sorted set of tickets by time. ARGV: 1 the ticket,
--- 2 seconds of the longest window, then count and seconds of each limit.
+-- 2 seconds of the longest window, 3 a ticket to give back first, or nothing, then count
+-- and seconds of each limit.
 
 local at = now()
 local attempts = KEYS[1]
+if ARGV[3] ~= '' then
+  redis.call('ZREM', attempts, ARGV[3])
+end
 
 -- When the oldest of a window's newest attempts will have left it.
 local function free_again(newest, seconds)
@@ -16,7 +20,7 @@ local function free_again(newest, seconds)
 end
 
 local locked_until, filled_until, remaining = nil, at, math.huge
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   local count, seconds = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
   local used = redis.call('ZCOUNT', attempts, '(' .. precise(at - seconds), '+inf')
   if used >= count then
@@ -28,11 +32,11 @@ for i = 3, #ARGV, 2 do
 end
 
 if locked_until then
-  return {0, math.ceil(locked_until - at), precise(locked_until)}
+  return {ARGV[1], 0, math.ceil(locked_until - at), precise(locked_until)}
 end
 -- Added first: a server that is full refuses the first write of a script, and no code
 -- shall be asked for that could not be written down afterwards.
 redis.call('ZADD', attempts, precise(at), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', attempts, '-inf', precise(at - ARGV[2]))
 redis.call('EXPIRE', attempts, ARGV[2] + 1)
-return {1, remaining, precise(filled_until)}
+return {ARGV[1], 1, remaining, precise(filled_until)}

@@ -16,6 +16,6 @@ if is_first == 1 then
   redis.call('DEL', KEYS[5])
   is_counted = false
 end
-told[6] = is_first
-told[7] = is_counted and 1 or 0
+told[7] = is_first
+told[8] = is_counted and 1 or 0
 return told

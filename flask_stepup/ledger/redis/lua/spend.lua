@@ -4,18 +4,18 @@
 -- the origin of each. Told last: the number of the one that is spent now, or 0.
 
 local told = standing()
-local origin = told[1]
-for i = 4, 5 do
+local origin = told[2]
+for i = 5, 6 do
   origin = origin .. (told[i] and string.match(told[i], '^%S+') or '')
 end
 for i = 5, #KEYS do
-  told[i + 1] = redis.call('EXISTS', KEYS[i])
+  told[i + 2] = redis.call('EXISTS', KEYS[i])
 end
-told[#KEYS + 2] = 0
-if not told[3] then
+told[#KEYS + 3] = 0
+if not told[4] then
   for i = 5, #KEYS do
     if ARGV[i - 1] == origin and redis.call('SET', KEYS[i], '', 'EX', ARGV[3], 'NX') then
-      told[#KEYS + 2] = i - 4
+      told[#KEYS + 3] = i - 4
       break
     end
   end

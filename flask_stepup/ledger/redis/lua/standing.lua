@@ -7,7 +7,7 @@
 
 -- An id is made anew where the store was emptied, and with it all tokens are void: what
 -- they were revoked by is gone. It outlives everything that is kept beside it, and lives
--- on while the ledger is used.
+-- on while the ledger is used; a server that cannot write just now is asked again.
 local function ledger_id()
   local id = redis.call('GET', KEYS[1])
   if not id then
@@ -15,13 +15,14 @@ local function ledger_id()
     return ARGV[1]
   end
   if redis.call('TTL', KEYS[1]) < ARGV[2] / 2 then
-    redis.call('EXPIRE', KEYS[1], ARGV[2])
+    redis.pcall('EXPIRE', KEYS[1], ARGV[2])
   end
   return id
 end
 
 local function standing()
   return {
+    ARGV[1],
     ledger_id(),
     precise(now()),
     redis.call('GET', KEYS[2]),

@@ -1,0 +1,57 @@
+"""The newest time that a ledger has seen, by which it notices a clock that is set back.
+
+Markers are as old as the clock says, and so is all that the ledger remembers: with a
+clock that was set back markers would serve for longer than they may, or once more, and
+what was swept away too early would be forgotten. So everything that was made before is
+void then, by the ledger's taking another id.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+import time
+from dataclasses import dataclass
+
+log = logging.getLogger("flask_stepup")
+
+#: Seconds by which clocks move, beside the leeway, without anybody's setting them.
+SLACK = 2.0
+#: Seconds that may go by before a look-up writes down how late it is.
+PERIOD = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timekeeping:
+    """What a clock may do.
+
+    :param leeway: seconds that clocks may disagree, and so be set back by, too.
+    """
+
+    leeway: float
+
+    def is_set_back(self, newest: float, now: float) -> bool:
+        """Whether a clock that says now has said something much later before."""
+        return newest - now > self.leeway + SLACK
+
+    def is_due(self, newest: float, now: float) -> bool:
+        """Whether it has to be written down how late it is."""
+        return now - newest > PERIOD or self.is_set_back(newest, now)
+
+    def keep(self, connection: sqlite3.Connection) -> None:
+        """Write down how late it is; in a transaction that writes."""
+        now = time.time()
+        (newest,) = connection.execute("SELECT newest FROM identity").fetchone()
+        if self.is_set_back(newest, now):
+            log.error(
+                "the clock of this machine was set back by %d s: all markers and "
+                "prompts are void, since nobody can tell how old they are",
+                newest - now,
+            )
+            connection.execute(
+                "UPDATE identity SET id = ?, newest = ?",
+                (secrets.token_urlsafe(4), now),
+            )
+        elif now > newest:
+            connection.execute("UPDATE identity SET newest = ?", (now,))
