@@ -67,7 +67,7 @@ def test_a_step_back_beyond_the_leeway_gives_another_id(
     after = (opened() if step == "open" else ledger).standing("u", "s")
     assert (after.ledger_id != before.ledger_id) is is_one
     assert after.session_revoked
-    assert ledger.id == ledger.standing("u", "s").ledger_id == after.ledger_id
+    assert ledger.standing("u", "s").ledger_id == ledger.id == after.ledger_id
 
 
 def test_one_step_gives_one_id(opened: Callable[[], Ledger], clock: Any) -> None:

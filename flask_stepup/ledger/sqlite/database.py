@@ -74,7 +74,7 @@ class Database:
                 self._pool.connection() as connection,
                 transaction(connection, timeout),
             ):
-                self._timekeeping.keep(connection)
+                self.id = self._timekeeping.keep(connection)
                 yield connection
                 drop_expired(connection)
         except _FAILURES as error:

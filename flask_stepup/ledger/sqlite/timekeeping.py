@@ -39,19 +39,22 @@ class Timekeeping:
         """Whether it has to be written down how late it is."""
         return now - newest > PERIOD or self.is_set_back(newest, now)
 
-    def keep(self, connection: sqlite3.Connection) -> None:
-        """Write down how late it is; in a transaction that writes."""
+    def keep(self, connection: sqlite3.Connection) -> str:
+        """Write down how late it is; in a transaction that writes.
+
+        :returns: the id of the ledger, which may be another one now.
+        """
         now = time.time()
-        (newest,) = connection.execute("SELECT newest FROM identity").fetchone()
+        ledger_id, newest = connection.execute("SELECT * FROM identity").fetchone()
         if self.is_set_back(newest, now):
             log.error(
                 "the clock of this machine was set back by %d s: all markers and "
                 "prompts are void, since nobody can tell how old they are",
                 newest - now,
             )
-            connection.execute(
-                "UPDATE identity SET id = ?, newest = ?",
-                (secrets.token_urlsafe(4), now),
-            )
-        elif now > newest:
-            connection.execute("UPDATE identity SET newest = ?", (now,))
+            ledger_id = secrets.token_urlsafe(4)
+        elif now <= newest:
+            return str(ledger_id)
+        kept = ledger_id, now
+        connection.execute("UPDATE identity SET id = ?, newest = ?", kept)
+        return str(ledger_id)
