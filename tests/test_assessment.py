@@ -175,3 +175,41 @@ def test_the_first_factor_stands_in_where_the_app_says_so(
     subject = Subject("alice", factor_ages=(0, -1))
     lacking = assess(Policy(), subject, [], STANDING, gate.settings).shortfall
     assert (lacking is None) is downgrade
+
+
+@pytest.mark.parametrize(
+    ("ahead", "proved", "expected"),
+    [
+        (0, 599, None),
+        (10, 599, None),
+        (11, 598, None),
+        (11, 599, "expired"),
+        (609, 0, None),
+        (610, 0, "expired"),
+        (-3_600, 599, None),
+    ],
+)
+def test_markers_are_as_old_as_the_later_clock_says(
+    settings: Settings, ahead: int, proved: int, expected: str | None
+) -> None:
+    """Promise 2: of this host and the ledger, whose clocks may differ by the leeway."""
+    standing = replace(STANDING, told_at=START + ahead)
+    marker = replace(MARKER, proved_at=(START, START - proved))
+    assessment = assess(Policy(), ALICE, [marker], standing, settings)
+    lacking = assessment.shortfall
+    assert (lacking and lacking.cause) == expected
+    older = max(0, ahead - 10)
+    assert assessment.proofs == Proofs(START - older, START - proved - older)
+
+
+def test_a_claim_has_a_clock_of_its_own(settings: Settings) -> None:
+    """Whose ages it counts: the ledger's makes it no older."""
+    standing = replace(STANDING, told_at=START + 3_600)
+    assert assess(Policy(), CLAIMS, [], standing, settings).shortfall is None
+
+
+def test_proofs_may_be_older() -> None:
+    """Each factor by as much; one that was not proved stays so."""
+    assert Proofs(5, None, True).older_by(2) == Proofs(3, None, True)
+    assert Proofs(5, 6).older_by(2) == Proofs(3, 4)
+    assert Proofs(5, 6).older_by(0) == Proofs(5, 6)

@@ -39,6 +39,7 @@ _LUA = (
     (r"\^", ""),
     (r"%\.6f", "%.0f"),
 )
+#: Constraints of columns stay: what they forbid is written by nobody.
 _SQL = (
     _NUMBER,
     (r" < ", " <= "),
@@ -52,10 +53,8 @@ _SQL = (
     (r"(?<!IF )NOT EXISTS", "EXISTS"),
     (r"LEFT JOIN", "JOIN"),
     (r"UNION ALL", "UNION"),
-    (r" WITHOUT ROWID", ""),
     (r" AUTOINCREMENT", ""),
     (r" PRIMARY KEY", ""),
-    (r" NOT NULL", ""),
     (r" ORDER BY at DESC", ""),
     (r" LIMIT \?", " LIMIT ? + 1"),
     (r" IMMEDIATE", ""),
