@@ -17,6 +17,7 @@ from ledgers import race
 from ledgers import remaining
 from ledgers import START
 
+from flask_stepup.errors import LedgerUnavailable
 from flask_stepup.ledger import Ledger
 from flask_stepup.ledger import open_ledger
 
@@ -127,3 +128,17 @@ def test_a_file_of_before_is_founded_anew(
     assert again.id != before
     assert again.standing("u", "s").session_revoked
     assert remaining(again, "u", *FIVE) == 4
+
+
+def test_a_ledger_without_a_name_answers_nothing(
+    opened: Callable[[], Ledger], tmp_path: Path
+) -> None:
+    """Whoever has emptied the table by hand gets no error that nobody expects."""
+    ledger = opened()
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        connection.execute("DELETE FROM identity")
+        connection.commit()
+    with pytest.raises(LedgerUnavailable, match="no id"):
+        ledger.standing("u", "s")
+    with pytest.raises(LedgerUnavailable, match="no id"):
+        ledger.clear("u")

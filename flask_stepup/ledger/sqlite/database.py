@@ -25,7 +25,7 @@ from .pool import MemoryPool
 from .pool import Pool
 from .schema import drop_expired
 from .schema import found
-from .schema import read_id
+from .schema import read_identity
 from .standings import read_standing
 from .standings import Reading
 from .timekeeping import Timekeeping
@@ -120,11 +120,11 @@ class Database:
         if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
             connection.execute("PRAGMA journal_mode = WAL")
         try:
-            self.id = read_id(connection)
+            self.id, _ = read_identity(connection)
         except sqlite3.OperationalError:
             with transaction(connection, self._timeout):
                 found(connection)
-            self.id = read_id(connection)
+            self.id, _ = read_identity(connection)
 
 
 def _unavailable(error: Exception) -> LedgerUnavailable:

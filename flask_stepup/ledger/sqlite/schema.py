@@ -33,17 +33,17 @@ def found(connection: sqlite3.Connection) -> None:
     )
 
 
-def read_id(connection: sqlite3.Connection) -> str:
-    """Return the ledger's id.
+def read_identity(connection: sqlite3.Connection) -> tuple[str, float]:
+    """Return the ledger's id, and the newest time that it has seen.
 
     :raises sqlite3.OperationalError: no ledger has been founded in this file, or one
         with other tables.
     """
     connection.execute("SELECT at FROM revocations LIMIT 0")
-    row = connection.execute("SELECT id FROM identity").fetchone()
+    row = connection.execute("SELECT id, newest FROM identity").fetchone()
     if row is None:
         raise sqlite3.OperationalError("the ledger has no id")
-    return str(row[0])
+    return str(row[0]), float(row[1])
 
 
 def drop_expired(connection: sqlite3.Connection) -> None:

@@ -14,6 +14,8 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
+from .schema import read_identity
+
 log = logging.getLogger("flask_stepup")
 
 #: Seconds by which clocks move, beside the leeway, without anybody's setting them.
@@ -45,7 +47,7 @@ class Timekeeping:
         :returns: the id of the ledger, which may be another one now.
         """
         now = time.time()
-        ledger_id, newest = connection.execute("SELECT * FROM identity").fetchone()
+        ledger_id, newest = read_identity(connection)
         if self.is_set_back(newest, now):
             log.error(
                 "the clock of this machine was set back by %d s: all markers and "
@@ -54,7 +56,7 @@ class Timekeeping:
             )
             ledger_id = secrets.token_urlsafe(4)
         elif now <= newest:
-            return str(ledger_id)
+            return ledger_id
         kept = ledger_id, now
         connection.execute("UPDATE identity SET id = ?, newest = ?", kept)
-        return str(ledger_id)
+        return ledger_id
