@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import pytest
 import time_machine
+from flask import current_app
 from flask import Flask
 from flask import session
+from flask.sessions import SecureCookieSessionInterface
 from ledgers import START
 
 from flask_stepup.binding import Binding
@@ -123,6 +125,24 @@ def test_an_approval_that_is_not_spent_stays(keeping: Keeping) -> None:
     keeping.keep(BINDING, "new", MARKER, STANDING)
     assert list(tokens()) == ["new", NAME]
     assert keeping.approvals(BINDING) == [APPROVAL]
+
+
+def test_a_session_that_is_kept_on_a_server_goes_on_under_a_new_id(
+    keeping: Keeping,
+) -> None:
+    """Where its interface can do that, and something is kept in it."""
+    renewed = []
+
+    class Renewing(SecureCookieSessionInterface):
+        def regenerate(self, session: object) -> None:
+            renewed.append(session)
+
+    current_app.session_interface = Renewing()
+    keeping.keep(BEARER, "pay", MARKER, STANDING)
+    keeping.markers(BINDING, "pay")
+    assert renewed == []
+    keeping.keep(BINDING, "pay", MARKER, STANDING)
+    assert renewed == [session]
 
 
 def test_who_has_no_session_gets_the_token(keeping: Keeping) -> None:

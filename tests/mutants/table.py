@@ -20,7 +20,9 @@ class Part:
 
 #: Tests of the ledger that every change of it may break.
 _CONTRACT = "test_ledger_contract.py -k {}"
-_IN_MEMORY = "test_ledger_contract.py -k 'not sqlite and not valkey'"
+_IN_MEMORY = (
+    "test_ledger_contract.py test_timekeeping.py -k 'not sqlite and not valkey'"
+)
 
 PARTS: dict[str, Part] = {
     "signing": Part(("signing.py",), ("test_signing.py", "test_keys.py")),
@@ -59,9 +61,7 @@ PARTS: dict[str, Part] = {
             "test_approvals.py test_attacks.py",
         ),
     ),
-    "inquiry": Part(
-        ("inquiry.py",), ("test_inquiry.py", "test_clocks.py test_approvals.py")
-    ),
+    "inquiry": Part(("inquiry.py",), ("test_inquiry.py", "test_approvals.py")),
     "challenge": Part(
         ("challenge.py",),
         (
