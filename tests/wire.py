@@ -30,6 +30,8 @@ class Wire:
         self.says = b""
         #: What clients have said, a text for each piece.
         self.heard: list[bytes] = []
+        #: And what the server has.
+        self.told: list[bytes] = []
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -78,6 +80,7 @@ class Wire:
     def _answer(self, far: socket.socket, near: socket.socket) -> None:
         with suppress(OSError):
             while said := far.recv(65_536):
+                self.told.append(said)
                 if self.loses_answers:
                     break
                 if not self.seconds_per_byte:
