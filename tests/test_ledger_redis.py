@@ -266,6 +266,21 @@ def test_every_key_has_the_prefix_and_an_end(
     assert max(lives.values()) > SPENT_KEPT
 
 
+def test_attempts_leave_when_they_count_no_more(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """Those of somebody who tries again and again, too, whose key never ends."""
+    ledger = opened(shared.uri(prefix))
+    for _ in range(5):
+        remaining(ledger, "u", Limit(100, 1))
+    [key] = [key for key in keys(shared, prefix) if "attempts:" in key]
+    with closing(shared.client()) as client:
+        assert client.zcard(key) > 0
+        time.sleep(1.1)
+        assert remaining(ledger, "u", Limit(100, 1)) == 99
+        assert client.zcard(key) == 1
+
+
 def test_apps_on_one_server_share_nothing(shared: Valkey, opened: Opener) -> None:
     """Each has its own name in front, unless the address gives both the same one."""
     uri = shared.uri()
