@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -31,6 +32,7 @@ from ledgers import START
 from flask_stepup.errors import ConfigurationError
 from flask_stepup.errors import LedgerUnavailable
 from flask_stepup.ledger import Ledger
+from flask_stepup.ledger import LEDGER_ID_LENGTH
 from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
 from flask_stepup.ledger import Spending
@@ -183,6 +185,29 @@ def test_what_is_over_leaves_the_file(
             ledger.close()
             sizes.append(path.stat().st_size)
     assert sizes[1] <= sizes[0] * 1.2
+
+
+@pytest.mark.parametrize(("back", "told"), [(2, 0), (3, 1), (3_600, 1)])
+def test_a_clock_that_was_set_back_is_told_once(
+    opened: Callable[..., Ledger],
+    caplog: pytest.LogCaptureFixture,
+    back: int,
+    told: int,
+) -> None:
+    """In the log, with by how much: somebody has to look after it."""
+    with time_machine.travel(START, tick=False) as clock:
+        ledger = opened("memory://")
+        before = ledger.id
+        clock.move_to(START - back)
+        for _ in range(3):
+            ledger.standing("u", "s")
+            ledger.clear("u")
+        assert (ledger.id != before) is bool(told)
+        # Tokens are cut where it ends.
+        assert len(ledger.id) == len(before) == LEDGER_ID_LENGTH
+    logged = [(each.name, each.levelno) for each in caplog.records]
+    assert logged == [("flask_stepup", logging.ERROR)] * told
+    assert (f"was set back by {back} s" in caplog.text) is bool(told)
 
 
 def test_a_ledger_without_an_identity_gets_one(
