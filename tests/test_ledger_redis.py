@@ -266,6 +266,21 @@ def test_every_key_has_the_prefix_and_an_end(
     assert max(lives.values()) > SPENT_KEPT
 
 
+def test_close_gives_back_every_connection(server: Valkey, opened: Opener) -> None:
+    """Nothing of a ledger that was closed is left open; the next step opens it anew."""
+    with closing(server.client()) as client:
+        before = len(client.client_list())
+        ledger = opened(server.uri())
+        race(4, lambda _: ledger.standing("u", "s"))
+        assert len(client.client_list()) > before
+        ledger.close()
+        deadline = time.monotonic() + 20
+        while len(client.client_list()) > before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert len(client.client_list()) == before
+    assert ledger.standing("u", "s").ledger_id == ledger.id
+
+
 def test_attempts_leave_when_they_count_no_more(
     shared: Valkey, opened: Opener, prefix: str
 ) -> None:
