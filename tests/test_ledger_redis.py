@@ -266,6 +266,15 @@ def test_every_key_has_the_prefix_and_an_end(
     assert max(lives.values()) > SPENT_KEPT
 
 
+def test_what_is_remembered_keeps_its_name(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """Workers of two versions share a server while an app is updated."""
+    opened(shared.uri(prefix)).revoke_user("u")
+    slot = f"{{stepup:{prefix}}}"
+    assert {f"{slot}:id", f"{slot}:user:u"} <= set(keys(shared, prefix))
+
+
 def test_close_gives_back_every_connection(server: Valkey, opened: Opener) -> None:
     """Nothing of a ledger that was closed is left open; the next step opens it anew."""
     with closing(server.client()) as client:
