@@ -117,6 +117,24 @@ def doors_of(app: Flask, stepup: StepUp) -> Flask:
     return app
 
 
+def app_in_memory() -> Flask:
+    """An app in which everybody is alice; ``/runs`` tells which views ran."""
+    app = Flask("bank")
+    app.config.update(SECRET_KEY="k" * 32, STEPUP_STORAGE_URI="memory://")
+    alice = Subject("alice", "login")
+    stepup = StepUp(app, verifier=Codes(), subject_loader=lambda: alice)
+    runs = app.extensions["runs"] = []
+
+    @require_reverification
+    def vault() -> str:
+        runs.append("vault")
+        return "open"
+
+    app.add_url_rule("/vault", "vault", vault, methods=["GET", "POST"])
+    app.add_url_rule("/runs", "runs", lambda: runs)
+    return doors_of(app, stepup)
+
+
 def in_login() -> Subject | None:
     """Who has signed in, in a session that bearers' markers can be bound to."""
     user_id = signed_in()

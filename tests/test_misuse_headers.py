@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from itertools import cycle
+from typing import Any
+
 import pytest
 from conftest import MakeApp
 from flask import Flask
+from minting import CLERK
+from minting import session_claims
 from misusing import Callers
 from misusing import doors_of
+from misusing import ENDPOINTS
 from misusing import environ_of
 from misusing import faults
+from misusing import HTMX
 from misusing import in_login
+from misusing import OLD_PAGE
+from misusing import send
 from misusing import still_opens
 from people import Codes
+from people import PAGE
 
 from flask_stepup import StepUp
 
@@ -173,6 +184,72 @@ def test_no_headers_together_open_anything_or_make_a_500(app: Flask) -> None:
     )
 
     assert found == []
+
+
+# Tokens that Clerk has signed, with claims that it never makes.
+
+CLAIMS: tuple[dict[str, Any], ...] = (
+    *(
+        {"fva": ages}
+        for ages in (
+            None,
+            0,
+            "00",
+            {"0": 0, "1": 0},
+            [],
+            [0],
+            [0, 0, 0],
+            ["0", "0"],
+            [None, None],
+            [[], {}],
+            [True, False],
+            [-2, -2],
+            [0, -2],
+            [-1e308, 1e308],
+            [10**400, 10**400],
+            [math.nan, math.nan],
+            [-math.inf, math.inf],
+        )
+    ),
+    *({"fva": [0, 0], "act": actor} for actor in ({}, [], "", 0, False, "eve")),
+    {"fva": [0, 0], "sub": "\ud800"},
+    {"fva": [0, 0], "sub": "a\0b"},
+    {"fva": [0, 0], "sid": ["x"]},
+    {"fva": [0, 0], "iat": 2**60},
+    {"fva": [0, 0], "sub": {}},
+    {"fva": [-1, -1], "sub": "../../me?x#y", "sid": "' OR 1=1 --"},
+    {"fva": [-1, -1], "sub": "a" * 4_000, "sid": "b" * 1_000},
+)
+
+
+@pytest.mark.parametrize("where", ["bearer", "cookie"])
+def test_no_claims_are_a_500(make_app: MakeApp, codes: Codes, where: str) -> None:
+    """Signed by Clerk as they may be: what is no age of a factor is the age of none."""
+    stepup = StepUp(verifier=codes)
+    app = doors_of(make_app(stepup=stepup, STEPUP_CLERK_JWT_KEY=CLERK.pem), stepup)
+    # For one of them is the end of the session: nothing would open after it.
+    endpoints = [(method, path) for method, path in ENDPOINTS if path != "/forget"]
+    kinds = cycle(({}, PAGE, HTMX, OLD_PAGE, PAGE))
+    good = environ_of("GET", "/vault", carrying({"fva": [0, 0]}, where))
+    found = faults(
+        app,
+        (
+            environ_of(method, path, next(kinds) | odd)
+            for odd in [carrying(claims, where) for claims in CLAIMS]
+            for method, path in endpoints
+        ),
+    )
+
+    assert send(app, good).status == 200
+    assert found == []
+    assert codes.asked == []
+
+
+def carrying(claims: dict[str, Any], where: str) -> dict[str, str]:
+    token = CLERK.saying(session_claims(**claims))
+    if where == "bearer":
+        return {"Authorization": f"Bearer {token}"}
+    return {"Cookie": f"__session={token}"}
 
 
 def with_header(headers: dict[str, str], header: str, value: str) -> dict[str, str]:
