@@ -37,7 +37,10 @@ PARTS: dict[str, Part] = {
         ("policy.py",),
         ("test_policy.py", "test_claims.py", "test_guard.py", "test_approvals.py"),
     ),
-    "proofs": Part(("proofs.py",), ("test_policy.py test_claims.py", "test_clocks.py")),
+    "proofs": Part(
+        ("proofs.py",),
+        ("test_policy.py test_assessment.py test_claims.py", "test_clocks.py"),
+    ),
     "assessment": Part(
         ("assessment.py",),
         (
