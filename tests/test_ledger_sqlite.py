@@ -210,6 +210,13 @@ def test_a_clock_that_was_set_back_is_told_once(
     assert (f"was set back by {back} s" in caplog.text) is bool(told)
 
 
+def test_threads_found_one_ledger_together(opened: Callable[..., Ledger]) -> None:
+    """Whoever comes first founds it, and the others find it."""
+    for number in range(5):
+        ledgers = race(16, lambda _, n=number: opened(f"sqlite:///{n}.db"))
+        assert len({ledger.id for ledger in ledgers}) == 1
+
+
 def test_a_ledger_without_an_identity_gets_one(
     opened: Callable[..., Ledger], tmp_path: Path
 ) -> None:
