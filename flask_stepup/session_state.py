@@ -47,7 +47,10 @@ def ensure_nonce() -> str:
 def read_tokens() -> dict[str, str]:
     """Return a copy of the session's tokens."""
     tokens = session.get(TOKENS_KEY)
-    return dict(tokens) if isinstance(tokens, dict) else {}
+    if not isinstance(tokens, dict):
+        return {}
+    # A session that is kept on the server may hold what no JSON can.
+    return {name: token for name, token in tokens.items() if isinstance(name, str)}
 
 
 def write_tokens(newest_first: Mapping[str, str]) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Response
-from flask import url_for
 
 from .answer import problem_json
 from .challenge import new_challenge
@@ -16,6 +15,7 @@ from .policy import Policy
 from .problem import Problem
 from .proofs import FIRST
 from .required import ReverificationRequired
+from .way_back import address_of
 
 _NAMES = {(p.level, p.max_age): name for name, p in PRESETS.items()}
 
@@ -66,7 +66,7 @@ def _challenging(required: ReverificationRequired) -> Problem:
         return problem
     gate = current_gate()
     token = new_challenge(gate, required).seal(gate, required.subject)
-    return problem.plus(challenge=token, verify_url=url_for("stepup.verify"))
+    return problem.plus(challenge=token, verify_url=address_of("stepup.verify"))
 
 
 def _clerk_error(policy: Policy) -> dict[str, Any]:

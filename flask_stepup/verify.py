@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import request
@@ -37,6 +38,7 @@ from .errors import TokenExpired
 from .errors import TooManyAttempts
 from .errors import Unauthenticated
 from .errors import VerifierError
+from .field_order import reading_the_body
 from .gate import current_gate
 from .gate import Gate
 from .pages import prompt_page
@@ -146,13 +148,17 @@ def _told(
 
 
 def _submitted() -> tuple[str, str]:
-    """Challenge and code, empty where they are missing or no text."""
-    source: Any = request.form
-    if request.is_json:
-        try:
-            source = request.get_json(silent=True)
-        except RecursionError:
-            source = None
+    """Challenge and code, empty where they are missing or no text.
+
+    :raises ClientDisconnected: 400 where the body ends too early.
+    """
+    source: Any = None
+    with reading_the_body():
+        if not request.is_json:
+            source = request.form
+        elif request.get_data(cache=True):
+            with suppress(RecursionError):
+                source = request.get_json(silent=True)
     if not isinstance(source, Mapping):
         return "", ""
     challenge, code = source.get("challenge"), source.get("code")

@@ -407,7 +407,7 @@ def test_a_server_that_is_gone_fails_and_is_found_again(
     server: Valkey, opened: Opener, step: Callable[[Ledger], object]
 ) -> None:
     """A crash costs requests until it is back, and not one more; nothing is lost."""
-    ledger = opened(server.uri())
+    ledger = opened(server.uri(), timeout=10.0)
     race(8, lambda _: ledger.standing("u", "s"))
     ledger.revoke_session("before")
     server.kill()
