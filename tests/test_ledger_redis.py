@@ -585,7 +585,9 @@ def test_a_server_that_is_still_loading_keeps_nobody_from_starting(
     with wire_to(shared.port) as wire:
         wire.says = b"-LOADING Valkey is loading the dataset in memory\r\n"
         ledger = opened(f"redis://127.0.0.1:{wire.port}?prefix={prefix}")
-        assert "is busy" in caplog.text
+        [told] = caplog.records
+        assert (told.name, told.levelno) == ("flask_stepup", logging.ERROR)
+        assert f"127.0.0.1:{wire.port} (database 0) is busy: Redis: Busy" in caplog.text
         wire.says = b""
         wire.cut()
         assert remaining(ledger, "u", *FIVE) == 4
@@ -720,6 +722,9 @@ def test_a_server_that_may_drop_what_counts_is_told_of(
     expected = 0 if policy == "noeviction" else 1
     assert len(caplog.messages) == expected
     assert all("noeviction" in m and policy in m for m in caplog.messages)
+    place = f"127.0.0.1:{server.port} (database 0)"
+    assert all(each.name == "flask_stepup" for each in caplog.records)
+    assert all(place in message for message in caplog.messages)
 
 
 def test_a_server_that_does_not_tell_what_it_drops_is_told_of(
