@@ -22,6 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from mutant import Mutant
 
@@ -134,6 +135,8 @@ def _settle_down(folder: Path, counter: object) -> None:
     # For the processes that tests start.
     os.environ["PYTHONPATH"] = str(home)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # Processes that are spawned import what is called so, which would be this command.
+    sys.modules["__main__"] = ModuleType("__main__")
     for name in _IMPORTED:
         with suppress(ImportError):
             importlib.import_module(name)
