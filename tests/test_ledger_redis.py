@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from contextlib import ExitStack
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
@@ -41,6 +42,7 @@ from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
 from flask_stepup.ledger import Standing
 from flask_stepup.ledger import Ticket
+from flask_stepup.ledger.redis.standings import read_standing
 from flask_stepup.ledger.values import SPENT_KEPT
 
 #: Seconds that a step may take here, and what a busy machine may add to them.
@@ -658,6 +660,28 @@ def test_what_cannot_be_read_opens_nothing(
         return
     for step in ("standing", "settle", "spend"):
         fails_in_time(STEPS[step], ledger)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ["short", "1.0", None, None, None, 0],
+        ["longer!", "1.0", None, None, None, 0],
+        ["ledger", "1.0", None, None, None],
+        ["ledger", "1.0", None, None, None, 0, 0],
+        ["ledger", "soon", None, None, None, 0],
+        ["ledger", "1.0", None, "grown", None, 0],
+        ["ledger", "1.0", None, "grown soon", None, 0],
+        ["ledger", "1.0", None],
+    ],
+    ids=str,
+)
+def test_what_is_told_in_another_shape_is_not_believed(told: list[Any]) -> None:
+    """Neither that nothing is revoked nor that an approval is not spent."""
+    told_well = ["ledger", "1.0", None, "grown 0.5", None, 0]
+    assert read_standing(told_well, ["a"]) == Standing("ledger", "grown", 0.5)
+    with pytest.raises(ValueError):
+        read_standing(told, ["a"])
 
 
 def test_attempts_that_cannot_be_read_are_not_taken_for_none(
