@@ -182,7 +182,7 @@ def test_no_address_is_one_however_an_app_is_set_up(
     app = make(**CONFIGS[config])
 
     assert faults_of(app, "HTTP_HOST", HOSTS) == []
-    assert faults_of(app, "SCRIPT_NAME", ROOTS) == []
+    assert faults_of(app, "SCRIPT_NAME", ROOTS[:8]) == []
     assert faults_of(app, "QUERY_STRING", QUERIES[:3]) == []
 
 
