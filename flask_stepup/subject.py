@@ -129,7 +129,9 @@ def _flask_login_subject() -> Subject | None:
     # again from another browser or address. It names no session that could bind what
     # has no nonce: all sign-ins from one browser have the same.
     session_id = session.get("_id") if keeps_cookies() else None
-    return Subject(current_user.get_id(), session_id)
+    # An app may keep something else under that name.
+    is_its = isinstance(session_id, str)
+    return Subject(current_user.get_id(), session_id if is_its else None)
 
 
 def _checked_user_id(user_id: object) -> str:

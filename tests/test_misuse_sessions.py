@@ -21,6 +21,8 @@ from conftest import MakeApp
 from flask import Flask
 from flask.sessions import SessionInterface
 from flask.sessions import SessionMixin
+from flask_login import LoginManager
+from flask_login import UserMixin
 from markupsafe import Markup
 from misusing import Answer
 from misusing import Callers
@@ -37,6 +39,7 @@ from naming import repr_of
 from people import Codes
 from people import PAGE
 
+from flask_stepup import require_reverification
 from flask_stepup import StepUp
 
 #: What a cookie can hold, of every type that Flask puts into one.
@@ -153,6 +156,29 @@ def test_nothing_in_a_session_on_a_server_is_a_500(
 
     assert faults(app, asked) == []
     assert let_in(app, {}) == "the vault is open"
+
+
+@pytest.mark.parametrize("odd", [None, 5, [], {"x": 1}, b"x"], ids=repr_of)
+def test_what_an_app_keeps_under_flask_logins_name_is_no_500(
+    codes: Codes, odd: object
+) -> None:
+    """Only text is taken for the id of a sign-in."""
+    app = Flask("bank")
+    app.config.update(SECRET_KEY="k" * 32, STEPUP_STORAGE_URI="memory://")
+    app.extensions["runs"] = []
+    LoginManager(app).user_loader(User)
+    StepUp(app, verifier=codes)
+    view = require_reverification(lambda: "the vault is open")
+    app.add_url_rule("/vault", "vault", view)
+
+    assert let_in(app, cookie_of(app, _user_id="alice", _id=odd)) == "the vault is open"
+
+
+class User(UserMixin):
+    """Somebody of this id."""
+
+    def __init__(self, user_id: str) -> None:
+        self.id = user_id
 
 
 def let_in(app: Flask, cookie: dict[str, str]) -> str:
