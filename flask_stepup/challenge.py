@@ -19,6 +19,8 @@ from .marker import Operation
 from .policy import Policy
 from .policy_fields import SAFE_METHODS
 from .required import ReverificationRequired
+from .shapes import fits
+from .shapes import Maybe
 from .signing import Signer
 from .subject import Subject
 from .suspension import NotKept
@@ -151,10 +153,36 @@ def open_challenge(gate: Gate, subject: Subject, token: str) -> Challenge:
     """
     parts = gate.elevation.binding(subject).parts()
     value: dict[str, Any] = gate.signer.loads("challenge", parts, token)
+    if not fits(value, _SHAPE):
+        raise InvalidToken("a challenge of another version")
     try:
         return _unpacked(value)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError) as error:
         raise InvalidToken("a challenge of another version") from error
+
+
+_SHAPE = {
+    "id": str,
+    "policy": dict,
+    "method": str,
+    "path": str,
+    "came_from": str,
+    "ledger_id": str,
+    "issued_at": int,
+    "first_issued_at": int,
+    "action": Maybe({"digest": str, "values": [(str, object)]}),
+    "form": Maybe(
+        {
+            "enctype": str,
+            "fields": [(str, Maybe(str))],
+            "files": [str],
+            "areas": [str],
+        }
+    ),
+    "not_kept": Maybe(str),
+    "again": Maybe(bool),
+    "tie": Maybe(str),
+}
 
 
 def _told(facts: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from typing import NamedTuple
 
 from .binding import Binding
@@ -11,6 +10,8 @@ from .errors import InvalidToken
 from .ledger import LEDGER_ID_LENGTH
 from .ledger import Standing
 from .proofs import Proofs
+from .shapes import fits
+from .shapes import Maybe
 from .signing import Signer
 
 
@@ -93,11 +94,10 @@ def open_marker(signer: Signer, token: str, binding: Binding, scope: str) -> Mar
         key that is not ours any more.
     """
     value = signer.loads("marker", binding.parts(scope), token)
-    try:
-        origin, first, second = value
-        return Marker(*_origin(origin), (int(first) or None, int(second) or None))
-    except (TypeError, ValueError) as error:
-        raise InvalidToken("a marker of another version") from error
+    if not fits(value, _MARKER):
+        raise InvalidToken("a marker of another version")
+    origin, first, second = value
+    return Marker(*_origin(origin), (first or None, second or None))
 
 
 def open_approval(signer: Signer, token: str, binding: Binding) -> Approval:
@@ -107,12 +107,17 @@ def open_approval(signer: Signer, token: str, binding: Binding) -> Approval:
         is not ours any more.
     """
     value = signer.loads("approval", binding.parts(), token)
-    try:
-        origin, at, *operation = value
-        return Approval(*_origin(origin), (None, int(at)), Operation(*operation))
-    except (TypeError, ValueError) as error:
-        raise InvalidToken("an approval of another version") from error
+    if not fits(value, _APPROVAL):
+        raise InvalidToken("an approval of another version")
+    origin, at, *operation = value
+    return Approval(*_origin(origin), (None, at), Operation(*operation))
 
 
-def _origin(text: Any) -> tuple[str, str]:
+#: Origin, and when each factor was proved, 0 for never.
+_MARKER = (str, int, int)
+#: Origin, when it was approved, and the operation.
+_APPROVAL = (str, int, str, str, Maybe(str))
+
+
+def _origin(text: str) -> tuple[str, str]:
     return text[:LEDGER_ID_LENGTH], text[LEDGER_ID_LENGTH:]

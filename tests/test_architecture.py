@@ -23,6 +23,7 @@ LAYERS = [
         "legible",
         "field_order",
         "secret_fields",
+        "shapes",
         "spans",
     ],
     [
@@ -75,6 +76,7 @@ IMPORTERS = {
 OUR_GROUND = {"flask", "werkzeug", "flask_stepup", "_typeshed"}
 OPTIONAL = {"flask_login", "pyotp", "segno", "jwt", "cryptography", "redis"}
 WITHOUT_FLASK = {
+    "shapes",
     "spans",
     "deadline",
     "approvable",
