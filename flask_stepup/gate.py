@@ -141,6 +141,7 @@ class Gate:
 
         :returns: as :meth:`Elevation.grant` does.
         :raises Refusal: nobody is signed in, or the ledger cannot answer.
+        :raises SessionFull: the session's cookie has no room for a marker.
         """
         subject = self.subject()
         self.elevation.bind(subject)

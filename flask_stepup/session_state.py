@@ -28,7 +28,7 @@ LONGEST_COOKIE = 4_000
 def read_nonce() -> str:
     """Return the session's nonce, empty where none was made."""
     nonce = session.get(NONCE_KEY)
-    return nonce if isinstance(nonce, str) else ""
+    return nonce if isinstance(nonce, str) and nonce.isascii() else ""
 
 
 def ensure_nonce() -> str:
