@@ -9,7 +9,7 @@ TIMES ?= 50
 BIN := $(VENV)/bin
 NODE_MODULES := tests/front_end/node_modules
 
-.PHONY: demo test soak fuzz check docs format clean
+.PHONY: demo test soak fuzz mutants check docs format clean
 
 demo: $(VENV)/demo.stamp
 	PORT=$(PORT) $(BIN)/python examples/$(EXAMPLE)/app.py
@@ -30,6 +30,11 @@ soak: $(VENV)/dev.stamp
 # The same properties as in the tests, with other and many more examples.
 fuzz: $(VENV)/dev.stamp
 	STEPUP_FUZZ=$(TIMES) $(BIN)/pytest -q -n auto tests/test_fuzz_*.py tests/test_flow_model.py
+
+# One small change at a time to what decides: some test has to fail. Takes an hour.
+mutants: $(VENV)/dev.stamp
+	$(BIN)/python -m pip install -q --group mutants
+	$(BIN)/python tests/mutants/run.py $(PARTS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

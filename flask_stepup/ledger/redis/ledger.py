@@ -41,8 +41,10 @@ log = logging.getLogger("flask_stepup")
 #: Seconds that the id of a ledger is kept after its last use: longer than anything that
 #: is kept beside it, or granted under it.
 ID_KEPT = 60 * 86_400
-#: Attempts that were not answered, which are remembered to be given back.
+#: Users whose attempts were not answered, which are remembered to be given back, and
+#: how many of each.
 MOST_UNANSWERED = 1_000
+MOST_UNANSWERED_EACH = 20
 
 
 class RedisLedger:
@@ -55,7 +57,7 @@ class RedisLedger:
     def __init__(self, address: Address, timeout: float) -> None:
         self._prefix = f"{{stepup:{address.prefix}}}:"
         self._server = Server(address, timeout)
-        self._unanswered: dict[str, str] = {}
+        self._unanswered: dict[str, list[str]] = {}
         self.id = ""
         try:
             self._prove_writable()
@@ -89,9 +91,10 @@ class RedisLedger:
         ticket = secrets.token_urlsafe(9)
         longest = max(limit.seconds for limit in limits)
         pairs = [n for limit in limits for n in (limit.count, limit.seconds)]
-        # Of one that was sent and not answered nobody knows whether it was taken. It is
-        # given back with the next one.
-        arguments = [ticket, longest, self._unanswered.pop(user_id, ""), *pairs]
+        # Of those that were sent and not answered nobody knows whether they were taken.
+        # They are given back with the next one.
+        lost = self._unanswered.pop(user_id, [])
+        arguments = [ticket, longest, " ".join(lost), *pairs]
         try:
             with self._server.step():
                 keys = self._keys(attempts_key(user_id))
@@ -101,7 +104,7 @@ class RedisLedger:
                 return Exhausted(number, float(until))
         except LedgerUnavailable:
             if len(self._unanswered) < MOST_UNANSWERED:
-                self._unanswered[user_id] = ticket
+                self._unanswered[user_id] = [*lost, ticket][-MOST_UNANSWERED_EACH:]
             raise
 
     def refund(self, ticket: Ticket) -> None:
@@ -117,12 +120,8 @@ class RedisLedger:
         session_id: str | None = None,
         ticket: Ticket | None = None,
     ) -> Settlement:
-        is_theirs = ticket is not None and ticket.user_id == user_id
-        arguments = [
-            *_standing_arguments(),
-            USED_CODE_KEPT,
-            ticket.id if ticket and is_theirs else "",
-        ]
+        ticket_id = ticket.id if ticket else ""
+        arguments = [*_standing_arguments(), USED_CODE_KEPT, ticket_id]
         with self._server.step():
             keys = self._keys(
                 *_standing_names(user_id, nonce, session_id),

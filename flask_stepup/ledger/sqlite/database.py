@@ -44,7 +44,6 @@ class Database:
         the memory of this process.
     :param timeout: seconds to wait for a lock.
     :param leeway: seconds that clocks may disagree.
-    :raises LedgerUnavailable: it cannot be opened.
     """
 
     def __init__(self, path: Path | None, timeout: float, leeway: float) -> None:
@@ -52,14 +51,11 @@ class Database:
         self._timekeeping = Timekeeping(leeway)
         #: The ledger's, as it was told last.
         self.id = ""
-        try:
-            self._pool: Pool = (
-                FilePool(path, timeout, self._prepare)
-                if path
-                else MemoryPool(timeout, self._prepare)
-            )
-        except _FAILURES as error:
-            raise _unavailable(error) from error
+        self._pool: Pool = (
+            FilePool(path, timeout, self._prepare)
+            if path
+            else MemoryPool(timeout, self._prepare)
+        )
 
     @contextmanager
     def step(self, patience: float | None = None) -> Iterator[sqlite3.Connection]:

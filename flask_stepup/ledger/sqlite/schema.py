@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
+from contextlib import suppress
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL, newest REAL NOT NULL);
@@ -24,13 +25,20 @@ CREATE INDEX IF NOT EXISTS revocations_by_expiry ON revocations (expires);
 
 
 def found(connection: sqlite3.Connection) -> None:
-    """Make what is not there yet, and give the ledger its id."""
-    for statement in filter(str.strip, _SCHEMA.split(";")):
+    """Make what is not there yet, and give the ledger an id, in one transaction.
+
+    Another one, where there was one: of a file that has lost a table nobody knows what
+    was in it.
+    """
+    with suppress(sqlite3.OperationalError):
+        # Another worker has been quicker.
+        read_identity(connection)
+        return
+    for statement in _SCHEMA.split(";"):
         connection.execute(statement)
-    connection.execute(
-        "INSERT INTO identity SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM identity)",
-        (secrets.token_urlsafe(4), time.time()),
-    )
+    connection.execute("DELETE FROM identity")
+    named = secrets.token_urlsafe(4), time.time()
+    connection.execute("INSERT INTO identity VALUES (?, ?)", named)
 
 
 def read_identity(connection: sqlite3.Connection) -> tuple[str, float]:
@@ -39,6 +47,8 @@ def read_identity(connection: sqlite3.Connection) -> tuple[str, float]:
     :raises sqlite3.OperationalError: no ledger has been founded in this file, or one
         with other tables.
     """
+    for table in ("attempts", "claims"):
+        connection.execute(f"SELECT expires FROM {table} LIMIT 0")  # noqa: S608
     connection.execute("SELECT at FROM revocations LIMIT 0")
     row = connection.execute("SELECT id, newest FROM identity").fetchone()
     if row is None:

@@ -52,7 +52,7 @@ def read_standing(
 ) -> Reading:
     """Read what has been revoked, and which of the approvals are spent."""
     session, user = session_key(nonce), user_key(user_id)
-    login = user if session_id is None else user_key(user_id, session_id)
+    login = user_key(user_id, session_id)
     now = time.time()
     rows = _rows(connection, (session, user, login), approvals, now)
     if not rows:

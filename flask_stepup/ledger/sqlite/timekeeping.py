@@ -38,8 +38,8 @@ class Timekeeping:
         return newest - now > self.leeway + SLACK
 
     def is_due(self, newest: float, now: float) -> bool:
-        """Whether it has to be written down how late it is."""
-        return now - newest > PERIOD or self.is_set_back(newest, now)
+        """Whether it has to be written down again how late it is."""
+        return now - newest > PERIOD
 
     def keep(self, connection: sqlite3.Connection) -> str:
         """Write down how late it is; in a transaction that writes.

@@ -1,13 +1,13 @@
 -- Take one attempt from every limit, or none at all.
 --
 -- KEYS: 1 the user's attempts, a sorted set of tickets by time. ARGV: 1 the ticket,
--- 2 seconds of the longest window, 3 a ticket to give back first, or nothing, then count
--- and seconds of each limit.
+-- 2 seconds of the longest window, 3 tickets to give back first, with spaces between
+-- them, then count and seconds of each limit.
 
 local at = now()
 local attempts = KEYS[1]
-if ARGV[3] ~= '' then
-  redis.call('ZREM', attempts, ARGV[3])
+for lost in string.gmatch(ARGV[3], '%S+') do
+  redis.call('ZREM', attempts, lost)
 end
 
 -- When the oldest of a window's newest attempts will have left it.
