@@ -402,3 +402,30 @@ def test_to_look_whether_a_code_may_be_tried_uses_no_attempt(gate: Gate) -> None
         gate.ledger.reserve("alice", (Limit(5, 300),))
     with pytest.raises(TooManyAttempts):
         check_open(gate, ALICE)
+
+
+@pytest.mark.parametrize(
+    ("member", "odd"),
+    [
+        ("id", 5),
+        ("policy", "strict"),
+        ("action", {"digest": "x", "values": [["to"]]}),
+        ("form", {"enctype": "x", "fields": [["a", 1]], "files": [], "areas": []}),
+        ("form", {"enctype": "x", "fields": [], "files": []}),
+        ("not_kept", ["size"]),
+        ("again", 1),
+        ("tie", {}),
+        ("issued_at", -1),
+        ("first_issued_at", 1.5),
+    ],
+)
+def test_a_member_of_another_shape_is_of_another_version(
+    gate: Gate, challenge: Challenge, member: str, odd: Any
+) -> None:
+    """Whoever signed it, a page could not be made of it."""
+    parts = gate.elevation.bind(ALICE).parts()
+    value = gate.signer.loads("challenge", parts, challenge.seal(gate, ALICE))
+    token = gate.signer.dumps("challenge", parts, value | {member: odd})
+
+    with pytest.raises(InvalidToken, match="another version"):
+        open_challenge(gate, ALICE, token)
