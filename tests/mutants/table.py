@@ -95,7 +95,11 @@ PARTS: dict[str, Part] = {
     ),
     "opening": Part(
         ("ledger/opening.py", "ledger/redis/address.py"),
-        ("test_ledger_address.py test_ledger_opening.py", "test_ledger_redis.py", "test_settings.py"),
+        (
+            "test_ledger_address.py test_ledger_opening.py",
+            "test_ledger_redis.py",
+            "test_settings.py",
+        ),
     ),
     "sqlite": Part(
         ("ledger/sqlite",),
