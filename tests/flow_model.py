@@ -259,7 +259,7 @@ class Model:
             if self._assess(session, challenge) is None:
                 return self._success(session, challenge, session)
         except Over as over:
-            if over.is_voided and self._full(session.user):
+            if over.is_voided and self.is_full(session.user):
                 return self._locked(session, session.user)
             return invalid
         if not self._is_fresh(challenge.issued_at, CHALLENGE_MAX_AGE):
@@ -278,13 +278,13 @@ class Model:
         self, session: Session, challenge: Challenge, code: str, meanwhile: str
     ) -> Answer:
         user = challenge.user
-        if self._full(user):
+        if self.is_full(user):
             self.events.append(("failed", user, "TooManyAttempts"))
             return self._locked(session, user)
         ticket = (next(self._numbers), self.ledger_now)
         self.attempts.setdefault(user, []).append(ticket)
         remaining = min(most - len(self._in_window(user, s)) for most, s in LIMITS)
-        until = self._free_again(user) if remaining == 0 else None
+        until = self.free_again(user) if remaining == 0 else None
         before = self._standing(session, user)
         self.do(meanwhile, user)
         verdict = self.mode
@@ -519,10 +519,11 @@ class Model:
         attempts = self.attempts.get(user, [])
         return sorted(at for _, at in attempts if at > self.ledger_now - seconds)
 
-    def _full(self, user: str) -> bool:
+    def is_full(self, user: str) -> bool:
+        """Whether no try is left."""
         return any(len(self._in_window(user, s)) >= most for most, s in LIMITS)
 
-    def _free_again(self, user: str) -> float:
+    def free_again(self, user: str) -> float:
         """When the next try is possible, where nothing is tried until then.
 
         No later than a whole window from now, whatever the clock has been at before.
@@ -534,7 +535,7 @@ class Model:
         )
 
     def _locked(self, session: Session, user: str) -> Answer:
-        wait = math.ceil(self._free_again(user) - self.ledger_now)
+        wait = math.ceil(self.free_again(user) - self.ledger_now)
         told = {"retry_after": wait}
         return Answer(429, session, "too_many_attempts", told=told)
 

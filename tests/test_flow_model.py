@@ -210,6 +210,33 @@ class Flow(RuleBasedStateMachine):
             self.put_back(one, cookie)
             self.submit(one, token, challenge, code)
 
+    @precondition(lambda self: self.model.used)
+    @rule(view=VIEW, values=VALUES, off_by=st.sampled_from([-0.5, 0, 0.5]))
+    def use_a_code_once_more(
+        self, view: View, values: dict[str, str], off_by: float
+    ) -> None:
+        """Enter a code that was right when it is just forgotten, or not yet."""
+        (user, code), forgotten = next(reversed(self.model.used.items()))
+        then = forgotten + off_by - self.model.lag
+        if then >= self.model.now:
+            self.move(then)
+        one = next((c for c in self.clients if c.session.user == user), None)
+        before = len(self.challenges)
+        if one:
+            self.open(one, view, values)
+        if one and len(self.challenges) > before:
+            self.codes.mode = self.model.mode = "right"
+            self.submit(one, *self.challenges[-1][:2], code)
+
+    @precondition(lambda self: any(map(self.model.is_full, USERS)))
+    @rule(user=USER, off_by=st.sampled_from([-0.5, 0, 0.5]), lately=LATELY)
+    def try_when_the_lock_ends(self, user: str, off_by: float, lately: int) -> None:
+        """Or just before or after."""
+        if self.model.is_full(user):
+            self.move(self.model.free_again(user) + off_by - self.model.lag)
+        token, challenge, owner = self.lately(self.challenges, lately)
+        self.submit(owner, token, challenge, "wrong")
+
     @rule(place=PLACE, times=st.integers(2, 9))
     def approve_in_advance(self, place: Place | None, times: int) -> None:
         """Open a view in so many tabs, and enter a right code in each."""

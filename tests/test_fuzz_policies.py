@@ -48,8 +48,10 @@ TIMES = st.none() | st.sampled_from(
                          -599, -600, -601, -3_600, -86_399, -86_400, -86_401)]
     + [0]
 ) | st.integers(NOW - 90_000, NOW + 10)  # fmt: skip
-MAX_AGES = st.sampled_from([1, 59, 60, 61, 300, 600, 3_600, 86_400]) | st.integers(
-    1, 86_400
+MAX_AGES = st.one_of(
+    st.sampled_from([1, 59, 60, 61, 300, 600, 3_600, 86_400]),
+    st.sampled_from([60, 120, 300, 600]),
+    st.integers(1, 86_400),
 )
 LEVEL_NAMES = st.sampled_from(sorted(LEVELS))
 LEEWAYS = st.sampled_from([0, 1, 10, 300])
@@ -149,6 +151,16 @@ def test_a_proof_ends_when_it_was_said_to(
     assert policy.expires_in(proofs, NOW + left) == 0
 
 
+def revocations(fva: Any, stated_at: float) -> st.SearchStrategy[Any]:
+    """When something was revoked: never, or about when a claim has it proved."""
+    boundaries = [
+        stated_at - (age + 1) * 60 + by for age in fva or [] for by in (-1, 0, 1, 60)
+    ]
+    return st.one_of(
+        st.none(), TIMES, *[st.sampled_from(boundaries)] * bool(boundaries)
+    )
+
+
 # --- claims alone: Clerk's algorithm ---
 
 
@@ -185,7 +197,8 @@ def clerk_has(level: str, after_minutes: float, fva: Any) -> bool:
 @example("second_factor", 10, [True, False], 0)
 @example("second_factor", 10, [0, 10], 10)
 @example("second_factor", 10, [10**400, 0], 10)
-@example("second_factor", 10, [-0.0, -0.5], 0)
+@example("second_factor", 10, [-0.0, -0.5], 300)
+@example("first_factor", 10, [-0.5, 0], 300)
 @example("second_factor", 10, {"0": 0, "1": 0}, 0)
 @example("second_factor", 10, "00", 0)
 def test_a_claim_counts_as_at_clerk(
@@ -198,11 +211,12 @@ def test_a_claim_counts_as_at_clerk(
 
 
 @fuzzed(300)
-@given(LEVEL_NAMES, MAX_AGES, CLAIMS, st.integers(0, 900), TIMES)
+@given(LEVEL_NAMES, MAX_AGES, CLAIMS, st.integers(0, 900), st.data())
 def test_without_downgrade_both_factors_have_to_be_proved(
-    level: Any, max_age: int, fva: Any, stated_ago: int, since: Any
+    level: Any, max_age: int, fva: Any, stated_ago: int, data: st.DataObject
 ) -> None:
     """As it is unless switched on: who has no second factor does not meet its level."""
+    since = data.draw(revocations(fva, NOW - stated_ago))
     proofs = claimed(
         fva, NOW, stated_at=NOW - stated_ago, since=since or -math.inf, downgrade=False
     )
@@ -268,14 +282,14 @@ def model(
     return has_first and (has_second or stands_in)
 
 
-@fuzzed(600)
+@fuzzed(1_000)
 @given(
     LEVEL_NAMES,
     MAX_AGES,
     st.none() | MARKS,
     CLAIMS,
     st.none() | st.integers(NOW - 900, NOW),
-    st.none() | TIMES,
+    st.data(),
     st.sampled_from([0, 0, 0, 9, 10, 11, 30, -30, 4_000]),
     SELDOM,
     st.booleans(),
@@ -287,7 +301,7 @@ def test_a_policy_is_met_by_marker_and_claim(
     mark: Any,
     fva: Any,
     stated_at: int | None,
-    revoked_at: Any,
+    data: st.DataObject,
     ahead: float,
     session_revoked: bool,
     downgrade: bool,
@@ -301,6 +315,9 @@ def test_a_policy_is_met_by_marker_and_claim(
         "bind": {"bind": ("to",), "level": "second_factor"},
     }
     more = ways[narrowed]
+    revoked_at = data.draw(
+        revocations(fva, NOW if stated_at is None else stated_at), "revoked at"
+    )
     policy = Policy(**{"level": level, "max_age": max_age} | more)
     markers = [Marker(LEDGER, mark[0], (mark[1], mark[2]))] if mark else []
     revoked_at = -math.inf if revoked_at is None else float(revoked_at)
