@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from collections.abc import Generator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from flask import Flask
 from flask import session
 from people import Codes
 from people import Person
+from valkey_server import running
+from valkey_server import Valkey
 
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
@@ -77,6 +80,21 @@ def _app(make_app: MakeApp) -> Flask:
 @pytest.fixture(name="alice")
 def _alice(app: Flask) -> Person:
     return Person(app, "alice")
+
+
+@pytest.fixture(name="valkey", scope="session")
+def _valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A server for tests that do it no harm, each with a prefix of its own."""
+    with running(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(name="valkey_with_clock", scope="session")
+def _valkey_with_clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """The same with a clock that tests set."""
+    folder = tmp_path_factory.mktemp("valkey")
+    with running(folder, has_own_clock=True) as server:
+        yield server
 
 
 def signed_in() -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from conftest import MakeApp
 from flask import Flask
 from people import Codes
 from people import Person
-from valkey_server import running
 from valkey_server import Valkey
 
 from flask_stepup import StepUp
@@ -20,19 +18,6 @@ from flask_stepup import Subject
 
 LEEWAY = 10
 MAX_AGE = 600
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with running(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def valkey_with_clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    folder = tmp_path_factory.mktemp("valkey")
-    with running(folder, has_own_clock=True) as server:
-        yield server
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from ledgers import race
 from ledgers import remaining
 from ledgers import retry_after
 from ledgers import START
-from valkey_server import running
 from valkey_server import Valkey
 
 from flask_stepup.errors import LedgerUnavailable
@@ -89,19 +88,6 @@ LONE_SURROGATE = "a\ud800b"
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with running(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def valkey_with_clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    folder = tmp_path_factory.mktemp("valkey")
-    with running(folder, has_own_clock=True) as server:
-        yield server
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from typing import Any
 
 import pytest
 from ledgers import Opener
-from valkey_server import running
 from valkey_server import Valkey
 
 from flask_stepup.ledger import Ledger
@@ -79,12 +78,6 @@ def script(text: str, *args: object) -> str:
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     return done.stdout
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with running(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
 
 
 @pytest.fixture(params=SHARED)

@@ -64,11 +64,10 @@ STEPS: dict[str, Callable[[Ledger], object]] = {
 every_step = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+@pytest.fixture
+def shared(valkey: Valkey) -> Valkey:
     """A server for tests that do it no harm, each with a prefix of its own."""
-    with running(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
+    return valkey
 
 
 @pytest.fixture
