@@ -913,6 +913,8 @@ def test_every_page_is_accessible(
     page = new_page(width=width, scheme=scheme)
 
     def check() -> None:
+        # A page whose style sheet is on its way has other colours.
+        page.wait_for_load_state("networkidle")
         results = Axe().run(page)
         assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
         assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
