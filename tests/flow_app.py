@@ -11,6 +11,7 @@ from flask import request
 from flask import session
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SecureCookieSessionInterface
+from flow_model import fold
 from flow_model import LIMITS_AS_SET
 from flow_model import View
 from itsdangerous import URLSafeSerializer
@@ -35,7 +36,10 @@ VIEWS = (
 
 
 class Codes:
-    """A verifier that knows codes that begin with ``right``, if it answers at all."""
+    """A verifier that knows codes that begin with ``right``, however they are spelled.
+
+    :param mode: what it is like; it may not answer at all.
+    """
 
     def __init__(self) -> None:
         self.mode = "right"
@@ -45,7 +49,7 @@ class Codes:
     def verify(self, user_id: str, code: str) -> Any:
         self.asked.append((user_id, code))
         self.meanwhile(user_id)
-        if self.mode == "right" and code.startswith("right"):
+        if self.mode == "right" and fold(code).startswith("right"):
             return Verification("backup_code")
         error = {
             "right": IncorrectCode,

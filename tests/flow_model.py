@@ -288,7 +288,7 @@ class Model:
         before = self._standing(session, user)
         self.do(meanwhile, user)
         verdict = self.mode
-        if verdict == "right" and not code.startswith("right"):
+        if verdict == "right" and not fold(code).startswith("right"):
             verdict = "wrong"
         kind, status, name = VERDICTS[verdict]
         told: dict[str, Any] = {}

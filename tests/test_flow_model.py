@@ -131,6 +131,12 @@ WAITS = st.sampled_from([0.5, 1, 9, 30, 59.5, 60, 119, 120, 180, 300, 599.5, 600
 #: A client, a view and what is sent to it; None is where somebody was last.
 Place = tuple[int, View, dict[str, str]]
 PLACE = st.none() | st.tuples(CLIENT, VIEW, VALUES)
+#: Seconds until somebody has found the phone, by a clock that may be set meanwhile.
+PAUSE = st.sampled_from([0] * 8 + [0.5, 30, -0.5, -9, -10, -12, 899.5, 900, 900.5])
+#: How a code that was used is typed once more.
+SPELLING = st.sampled_from([str, str.upper, lambda code: code.replace("-", " ")])
+#: What happens while the verifier is asked.
+MEANWHILE = st.sampled_from([""] * 4 + ["revoke", "unlock"])
 #: What the verifier is like.
 MODE = st.sampled_from(["right"] * 8 + ["down", "unknown", "not enrolled", "broken"])
 
@@ -180,23 +186,29 @@ class Flow(RuleBasedStateMachine):
     def visit(self, place: Place | None) -> None:
         self.open(*self.go_to(place))
 
-    @rule(place=PLACE, mode=MODE)
-    def go_through(self, place: Place | None, mode: str) -> None:
-        """Open a view, with a right code if need be."""
+    @rule(place=PLACE, mode=MODE, pause=PAUSE, meanwhile=MEANWHILE)
+    def go_through(
+        self, place: Place | None, mode: str, pause: float, meanwhile: str
+    ) -> None:
+        """Open a view, with a right code if need be, and open it again."""
         one, view, values = self.go_to(place)
         before = len(self.challenges)
         self.open(one, view, values)
         if len(self.challenges) > before:
+            token, challenge, _ = self.challenges[-1]
+            self.pass_time(pause)
             self.codes.mode = self.model.mode = mode
-            self.submit(one, *self.challenges[-1][:2], self.fresh_code())
+            self.submit(one, token, challenge, self.fresh_code(), meanwhile)
             self.open(one, view, values)
 
     @rule(place=PLACE)
-    def go_through_once_more(self, place: Place | None) -> None:
-        self.go_through(place, "right")
+    def go_through_at_once(self, place: Place | None) -> None:
+        self.go_through(place, "right", 0, "")
 
-    @rule(place=PLACE, mode=MODE)
-    def press_the_button_twice(self, place: Place | None, mode: str) -> None:
+    @rule(place=PLACE, mode=MODE, spelling=SPELLING)
+    def press_the_button_twice(
+        self, place: Place | None, mode: str, spelling: Callable[[str], str]
+    ) -> None:
         """Send a right code by two requests with the same cookie."""
         one, view, values = self.go_to(place)
         before = len(self.challenges)
@@ -205,10 +217,10 @@ class Flow(RuleBasedStateMachine):
             return
         token, challenge, _ = self.challenges[-1]
         cookie, code = one.cookie, self.fresh_code()
-        for each in ("right", mode):
+        for each, typed in (("right", code), (mode, spelling(code))):
             self.codes.mode = self.model.mode = each
             self.put_back(one, cookie)
-            self.submit(one, token, challenge, code)
+            self.submit(one, token, challenge, typed)
 
     @precondition(lambda self: self.model.used)
     @rule(view=VIEW, values=VALUES, off_by=st.sampled_from([-0.5, 0, 0.5]))
@@ -217,9 +229,7 @@ class Flow(RuleBasedStateMachine):
     ) -> None:
         """Enter a code that was right when it is just forgotten, or not yet."""
         (user, code), forgotten = next(reversed(self.model.used.items()))
-        then = forgotten + off_by - self.model.lag
-        if then >= self.model.now:
-            self.move(then)
+        self.move(forgotten + off_by - self.model.lag)
         one = next((c for c in self.clients if c.session.user == user), None)
         before = len(self.challenges)
         if one:
@@ -228,25 +238,20 @@ class Flow(RuleBasedStateMachine):
             self.codes.mode = self.model.mode = "right"
             self.submit(one, *self.challenges[-1][:2], code)
 
-    @precondition(lambda self: any(map(self.model.is_full, USERS)))
-    @rule(user=USER, off_by=st.sampled_from([-0.5, 0, 0.5]), lately=LATELY)
-    def try_when_the_lock_ends(self, user: str, off_by: float, lately: int) -> None:
-        """Or just before or after."""
-        if self.model.is_full(user):
-            self.move(self.model.free_again(user) + off_by - self.model.lag)
-        token, challenge, owner = self.lately(self.challenges, lately)
-        self.submit(owner, token, challenge, "wrong")
-
     @rule(place=PLACE, times=st.integers(2, 9))
     def approve_in_advance(self, place: Place | None, times: int) -> None:
-        """Open a view in so many tabs, and enter a right code in each."""
+        """Open a view in so many tabs, and enter a right code in each; go on in one."""
         one, view, values = self.go_to(place)
         before = len(self.challenges)
         for _ in range(times):
             self.open(one, view, values)
         self.codes.mode = self.model.mode = "right"
-        for token, challenge, _ in self.challenges[before:]:
+        asked = self.challenges[before:]
+        for token, challenge, _ in asked:
             self.submit(one, token, challenge, self.fresh_code())
+        self.open(one, view, values)
+        for token, challenge, _ in asked[:1] + asked[-1:]:
+            self.submit(one, token, challenge, "wrong")
 
     @precondition(lambda self: self.challenges)
     @rule(client=CLIENT, lately=LATELY, is_own=st.sampled_from([True, True, False]))
@@ -267,12 +272,13 @@ class Flow(RuleBasedStateMachine):
         is_own=st.sampled_from([True, True, True, False]),
         code=st.sampled_from(["right", "right", "wrong", "again", "odd", ""]),
         older=LATELY,
+        spelling=SPELLING,
         mode=MODE,
-        meanwhile=st.sampled_from(["", "", "", "", "revoke", "unlock"]),
+        meanwhile=MEANWHILE,
     )
     def answer(
-        self, client: int, lately: int, is_own: bool, code: str, older: int, mode: str,
-        meanwhile: str,
+        self, client: int, lately: int, is_own: bool, code: str, older: int,
+        spelling: Callable[[str], str], mode: str, meanwhile: str,
     ) -> None:  # fmt: skip
         token, challenge, owner = self.lately(self.challenges, lately)
         one = owner if is_own else self.clients[client]
@@ -280,20 +286,34 @@ class Flow(RuleBasedStateMachine):
         if code == "right" or not self.right_codes:
             typed = self.fresh_code()
         if typed is None:
-            # Used before, perhaps, and spelled in another way.
-            used = self.lately(self.right_codes, older)
-            typed = used if older % 2 else used.replace("-", " ")
+            # Used before, perhaps.
+            typed = spelling(self.lately(self.right_codes, older))
         self.codes.mode = self.model.mode = mode
         self.submit(one, token, challenge, typed, meanwhile)
 
     @precondition(lambda self: self.challenges)
-    @rule(lately=LATELY, mode=MODE)
-    def guess(self, lately: int, mode: str) -> None:
-        """Try wrong codes in a row."""
+    @rule(lately=LATELY, mode=MODE, off_by=st.sampled_from([None, -0.5, 0, 0.5]))
+    def guess(self, lately: int, mode: str, off_by: float | None) -> None:
+        """Try wrong codes in a row, and one more when the lock ends, or about then."""
         token, challenge, owner = self.lately(self.challenges, lately)
         for each in ("right", mode, "right"):
             self.codes.mode = self.model.mode = each
             self.submit(owner, token, challenge, "wrong")
+        user = challenge.user
+        if off_by is not None and self.model.is_full(user):
+            self.move(self.model.free_again(user) + off_by - self.model.lag)
+            self.submit(owner, token, challenge, "wrong")
+
+    @precondition(lambda self: self.challenges)
+    @rule(lately=LATELY, off_by=st.sampled_from([-0.5, 0, 0.5]))
+    def leave_the_prompt_open(self, lately: int, off_by: float) -> None:
+        """Answer when it is too old, and once more a day after it was first shown."""
+        token, challenge, owner = self.lately(self.challenges, lately)
+        self.move(challenge.issued_at + 900)
+        self.submit(owner, token, challenge, "wrong")
+        token, challenge, _ = self.challenges[-1]
+        self.move(challenge.first_issued_at + 86_400 + off_by)
+        self.submit(owner, token, challenge, self.fresh_code())
 
     # --- rules: what begins and ends elevation ---
 
@@ -336,6 +356,16 @@ class Flow(RuleBasedStateMachine):
             self.seen.proved(one.session.user, scope, self.model.ledger_now)
         self.settle(one, got, expected)
 
+    @rule(place=PLACE, how=st.sampled_from(["forget", "leave"]))
+    def leave_and_put_the_cookie_back(self, place: Place | None, how: str) -> None:
+        """As whoever has copied it may do, who then tries what was open before."""
+        one, view, values = self.go_to(place)
+        cookie = one.cookie
+        if cookie:
+            self.come_or_go(self.clients.index(one), how)
+            self.put_back(one, cookie)
+            self.open(one, view, values)
+
     @precondition(lambda self: self.cookies)
     @rule(client=CLIENT, lately=LATELY)
     def put_an_old_cookie_back(self, client: int, lately: int) -> None:
@@ -357,16 +387,8 @@ class Flow(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.5, 1, 4, 9, 10, 10.5, 12, 12.5, 30, 130]))
     def step_back(self, seconds: float) -> None:
-        """Set the clock back, by so little that nobody notices, or by more.
-
-        It is that of the host; one of a server's goes on as it was.
-        """
-        then = self.model.now - seconds
-        if self.world.has_own_clock:
-            self.model.lag += seconds
-        elif then < START or not self.model.may_be(then):
-            return
-        self.set_time(then)
+        """Set the clock back, by so little that nobody notices, or by more."""
+        self.pass_time(-seconds)
 
     @precondition(lambda self: self.model.lag)
     @rule()
@@ -567,8 +589,24 @@ class Flow(RuleBasedStateMachine):
             | {challenge.first_issued_at + 86_400 for challenge in asked}
         )
 
+    def pass_time(self, seconds: float) -> None:
+        """Go on, or set the clock back.
+
+        It is that of the host; one of a server's goes on as it was.
+        """
+        then = self.model.now + seconds
+        if seconds >= 0:
+            self.move(then)
+        elif self.world.has_own_clock:
+            self.model.lag -= seconds
+            self.set_time(then)
+        elif then >= START and self.model.may_be(then):
+            self.set_time(then)
+
     def move(self, then: float) -> None:
         """Go on to a later time."""
+        if then < self.model.now:
+            return
         lag, instants = self.model.lag, self.model.ledger_instants()
         while self.world.has_own_clock and then + lag in instants:
             then += 0.5
@@ -645,7 +683,7 @@ def valkey(tmp_path: Path) -> Iterator[NewWorld]:
 
 
 #: Ledgers, each made by the fixture of its name, and examples that are tried on it.
-WORLDS = {"memory": 80, "sqlite": 6, "valkey": 6}
+WORLDS = {"memory": 120, "sqlite": 8, "valkey": 12}
 
 
 @pytest.mark.parametrize(("name", "examples"), WORLDS.items(), ids=WORLDS)
