@@ -7,6 +7,7 @@ EXAMPLE ?= bank
 SOAK ?= 600
 TIMES ?= 50
 BIN := $(VENV)/bin
+BROWSED := $(shell grep -l needs_chromium tests/*.py)
 NODE_MODULES := tests/front_end/node_modules
 
 .PHONY: demo test soak fuzz mutants check docs format clean
@@ -15,10 +16,11 @@ demo: $(VENV)/demo.stamp
 	PORT=$(PORT) $(BIN)/python examples/$(EXAMPLE)/app.py
 
 # Without npm, or what it installs, the tests of front ends are skipped. A file is run by
-# one process, which starts servers and browsers once for it.
+# one process, which starts servers once for it; browsers have the machine to themselves.
 test: $(VENV)/dev.stamp $(if $(shell command -v npm 2>/dev/null),$(NODE_MODULES)/.stamp)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --dist loadfile
+	$(BIN)/coverage run -m pytest -n auto --dist loadfile $(BROWSED:%=--ignore=%)
+	$(BIN)/coverage run -m pytest $(BROWSED)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
