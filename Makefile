@@ -7,7 +7,7 @@ EXAMPLE ?= bank
 SOAK ?= 600
 TIMES ?= 50
 BIN := $(VENV)/bin
-BROWSED := $(shell grep -lE "front_end.chromium|playwright" tests/*.py)
+BROWSED := $(shell grep -lE "front_end.chromium|playwright" tests/test_*.py)
 NODE_MODULES := tests/front_end/node_modules
 
 .PHONY: demo test soak fuzz mutants check docs format clean
