@@ -286,8 +286,9 @@ class Visitor:
         return " ".join(self.page.locator("body").inner_text().split())
 
     def sees(self, heading: str) -> None:
-        """Wait for a page."""
+        """Wait for a page, style sheet and all: it places buttons and spells words."""
         self.page.get_by_role("heading", name=heading, exact=True).wait_for()
+        self.page.wait_for_load_state()
 
     def press(self, button: str, **options: Any) -> None:
         self.page.get_by_role("button", name=button, exact=True).click(**options)

@@ -412,8 +412,14 @@ TRANSFERRED = ("Bob", "10", "for\r\nlunch")
 
 
 def place_of(page: Page, button: str) -> tuple[float, float]:
-    """Where it is, for the mouse, which waits for nothing."""
-    box = page.get_by_role("button", name=button, exact=True).bounding_box()
+    """Where it is, for the mouse, which waits for nothing.
+
+    Before the style sheet has come it is elsewhere.
+    """
+    found = page.get_by_role("button", name=button, exact=True)
+    found.wait_for()
+    page.wait_for_load_state()
+    box = found.bounding_box()
     assert box
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
