@@ -304,16 +304,18 @@ class Flow(RuleBasedStateMachine):
             self.move(self.model.free_again(user) + off_by - self.model.lag)
             self.submit(owner, token, challenge, "wrong")
 
-    @precondition(lambda self: self.challenges)
-    @rule(lately=LATELY, off_by=st.sampled_from([-0.5, 0, 0.5]))
-    def leave_the_prompt_open(self, lately: int, off_by: float) -> None:
+    @rule(place=PLACE, off_by=st.sampled_from([-0.5, 0, 0.5]))
+    def leave_the_prompt_open(self, place: Place | None, off_by: float) -> None:
         """Answer when it is too old, and once more a day after it was first shown."""
-        token, challenge, owner = self.lately(self.challenges, lately)
-        self.move(challenge.issued_at + 900)
-        self.submit(owner, token, challenge, "wrong")
-        token, challenge, _ = self.challenges[-1]
-        self.move(challenge.first_issued_at + 86_400 + off_by)
-        self.submit(owner, token, challenge, self.fresh_code())
+        one, view, values = self.go_to(place)
+        before = len(self.challenges)
+        self.open(one, view, values)
+        if len(self.challenges) == before:
+            return
+        asked_at = int(self.model.now)
+        for then in (asked_at + 900, asked_at + 86_400 + off_by):
+            self.move(then)
+            self.submit(one, *self.challenges[-1][:2], self.fresh_code())
 
     # --- rules: what begins and ends elevation ---
 
