@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 BROWSED := $(shell grep -lE "front_end.chromium|playwright" tests/test_*.py)
 NODE_MODULES := tests/front_end/node_modules
 
-.PHONY: demo test soak fuzz mutants check docs format clean
+.PHONY: demo test soak fuzz mutants check docs catalogues pictures format clean
 
 demo: $(VENV)/demo.stamp
 	PORT=$(PORT) $(BIN)/python examples/$(EXAMPLE)/app.py
@@ -47,6 +47,14 @@ check: $(VENV)/dev.stamp
 
 docs: $(VENV)/dev.stamp
 	STEPUP_WRITE_DOCS=1 $(BIN)/pytest -q tests/test_transcripts.py
+
+# Brings all catalogues up to date with the code; LANGUAGE=fr begins one.
+catalogues: $(VENV)/dev.stamp
+	$(BIN)/python tests/catalogues.py $(LANGUAGE)
+
+# The pictures in the README and docs/looks.md.
+pictures: $(VENV)/dev.stamp
+	$(BIN)/python tests/pictures.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

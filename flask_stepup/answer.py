@@ -9,13 +9,19 @@ from flask import make_response
 from flask import redirect as _redirect
 from flask import render_template
 from flask import Response
+from jinja2 import TemplateNotFound
 
 from .bearer import MARKER_HEADER
 from .client import is_bearer
 from .client import is_page
 from .client import keeps_cookies
 from .client import looked_at
+from .errors import ConfigurationError
+from .languages import current_language
+from .languages import translate
+from .languages import translate_plural
 from .problem import Problem
+from .settings import Settings
 from .way_back import address_of
 from .way_back import home_path
 
@@ -27,9 +33,7 @@ def page(
 
     :param problem: what the page tells, with its own status.
     """
-    # Templates of the app's that extend ours get the same.
-    ours = {"url_for": address_of, "home": home_path()}
-    text = render_template(template, problem=problem, **ours, **context)
+    text = _rendered(template, problem=problem, **context)
     response = finished(make_response(text, problem.status if problem else status))
     _add_headers(response, problem)
     # Not no-referrer: Flask-WTF wants a Referer with posts over https.
@@ -37,6 +41,32 @@ def page(
     response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
     response.headers["X-Frame-Options"] = "DENY"
     return response
+
+
+def _rendered(template: str, **context: Any) -> str:
+    """Fill a template of ours; those of the app's that extend it get the same."""
+    looks: Settings = current_app.extensions["stepup"].settings
+    try:
+        text = render_template(
+            template,
+            url_for=address_of,
+            home=home_path(),
+            looks=looks,
+            language=current_language(),
+            translate=translate,
+            translate_plural=translate_plural,
+            **context,
+        )
+    except TemplateNotFound as error:
+        if error.name != looks.base_template:
+            raise
+        text = ""
+    if looks.base_template and 'class="stepup' not in text:
+        raise ConfigurationError(
+            f"STEPUP_BASE_TEMPLATE={looks.base_template!r} must be a template of the "
+            "app's with {% block content %}{% endblock %}, in which the prompt goes"
+        )
+    return text
 
 
 def problem_answer(problem: Problem) -> Response:
@@ -90,6 +120,7 @@ def finished(response: Response) -> Response:
 
 
 def _add_headers(response: Response, problem: Problem | None) -> None:
+    response.headers["Content-Language"] = current_language().tag
     if problem and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     if problem and problem.code == "unauthenticated" and is_bearer():

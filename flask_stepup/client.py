@@ -1,4 +1,4 @@
-"""What kind of client asks: a page, HTMX, a bearer of a token, or another program."""
+"""What kind of client asks, and in what language: a page, HTMX, a bearer, a program."""
 
 from __future__ import annotations
 
@@ -63,6 +63,12 @@ def is_our_host(url: str) -> bool:
         return bool(request.host) and urlsplit(url).netloc == request.host
     except ValueError:
         return False
+
+
+def accepted_languages() -> list[str]:
+    """The languages that the person understands, as tags (BCP 47), the best first."""
+    _look_at("Accept-Language")
+    return [tag for tag, q in request.accept_languages if q > 0]
 
 
 def looked_at() -> list[str]:

@@ -96,6 +96,9 @@ def checked_reason(value: object) -> str | Callable[[], Any] | None:
         return one_line(value, LONGEST_REASON)
     if value is None or (callable(value) and not iscoroutinefunction(value)):
         return value
+    if hasattr(value, "isprintable"):
+        # Lazy text, as of Flask-Babel: looked up in the language of each request.
+        return partial(str, value)
     raise ConfigurationError(
         f"reason={value!r} is no reason: use text, or a plain function that returns it"
     )

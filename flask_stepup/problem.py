@@ -7,6 +7,8 @@ from dataclasses import field
 from dataclasses import replace
 from typing import Any
 
+from .spans import Moment
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -15,6 +17,7 @@ class Problem:
     :param code: for programs; never translated.
     :param detail: for people.
     :param members: what else JSON clients get.
+    :param until: a moment that the detail tells.
     """
 
     code: str
@@ -22,6 +25,7 @@ class Problem:
     title: str
     detail: str
     members: dict[str, Any] = field(default_factory=dict)
+    until: Moment | None = None
 
     @property
     def retry_after(self) -> int | None:

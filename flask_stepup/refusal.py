@@ -30,6 +30,7 @@ from .errors import SessionFull
 from .errors import Unauthenticated
 from .errors import ValueRefused
 from .gate import current_gate
+from .languages import translate
 from .pages import prompt_page
 from .policy_fields import SAFE_METHODS
 from .problems import problem_of
@@ -121,8 +122,10 @@ def _ask_by_page(required: ReverificationRequired) -> Response:
         return problem_answer(
             replace(
                 unmet_problem(required),
-                title="This came from another site",
-                detail="Nothing has been done. Open the page here, and send it again.",
+                title=translate("This came from another site"),
+                detail=translate(
+                    "Nothing has been done. Open the page here, and send it again."
+                ),
             )
         )
     challenge = new_challenge(gate, required)

@@ -41,6 +41,17 @@ def address(name: str, value: Any) -> str:
     return url
 
 
+def contact(name: str, value: Any) -> str:
+    """Where a person finds help: an address, or somebody to write to or to call."""
+    url = text(name, value)
+    if re.fullmatch(r"(mailto|tel):[!-~]+", url):
+        return url
+    try:
+        return address(name, value)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}, or begin with mailto: or tel:") from None
+
+
 def flag(name: str, value: Any) -> bool:
     """True or False, and nothing that merely looks like it."""
     if not isinstance(value, bool):

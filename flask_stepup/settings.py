@@ -22,6 +22,7 @@ from .policy import Policy
 from .secret_fields import is_secret_name
 from .secret_fields import SECRET_FIELDS
 from .setting_values import address
+from .setting_values import contact
 from .setting_values import field_names
 from .setting_values import flag
 from .setting_values import mount_point
@@ -75,6 +76,10 @@ class Settings:
     login_url: str | None = _setting(None, address)
     enroll_url: str | None = _setting(None, address)
     allow_impersonation: bool = _setting(False, flag)
+    app_name: str | None = _setting(None, text)
+    logo_url: str | None = _setting(None, address)
+    support_url: str | None = _setting(None, contact)
+    base_template: str | None = _setting(None, text)
 
     @classmethod
     def read(cls, app: Flask) -> Settings:

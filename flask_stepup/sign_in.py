@@ -22,6 +22,7 @@ from .client import is_htmx
 from .client import is_page
 from .errors import Unauthenticated
 from .gate import current_gate
+from .languages import translate
 from .policy_fields import SAFE_METHODS
 from .problems import problem_of
 from .required import ReverificationRequired
@@ -55,7 +56,8 @@ def sign_in_again(required: ReverificationRequired) -> Response:
     """Answer a page whose first factor is too old, which the prompt cannot prove."""
     if current_gate().settings.login_url:
         return redirect(_sign_in_url(_page_to_return_to()))
-    return problem_answer(replace(unmet_problem(required), title="Sign in again"))
+    title = translate("Sign in again")
+    return problem_answer(replace(unmet_problem(required), title=title))
 
 
 def sign_in_again_by_htmx(required: ReverificationRequired) -> Response:

@@ -11,6 +11,8 @@ from .answer import problem_json
 from .challenge import new_challenge
 from .demand import PRESETS
 from .gate import current_gate
+from .languages import marked
+from .languages import translate
 from .policy import Policy
 from .problem import Problem
 from .proofs import FIRST
@@ -27,13 +29,16 @@ def unmet_problem(required: ReverificationRequired) -> Problem:
     if policy.is_claimable:
         facts["clerk_error"] = _clerk_error(policy)
     needs_sign_in = required.shortfall.factor == FIRST
+    detail = (
+        marked("This needs a sign-in that is more recent than yours.")
+        if needs_sign_in
+        else marked("Confirm with a code from your authenticator app that it is you.")
+    )
     return Problem(
         "reverification_required",
         403,
-        "Reverification required",
-        "This needs a sign-in that is more recent than yours."
-        if needs_sign_in
-        else "Confirm with a code from your authenticator app that it is you.",
+        translate("Reverification required"),
+        translate(detail),
         facts,
     )
 

@@ -24,7 +24,6 @@ LAYERS = [
         "field_order",
         "secret_fields",
         "shapes",
-        "spans",
     ],
     [
         "policy_fields",
@@ -33,11 +32,13 @@ LAYERS = [
         "session_state",
         "approvable",
         "look_up",
+        "languages",
     ],
-    ["policy", "binding", "way_back", "reason", "problem", "setting_values"],
-    ["demand", "ledger", "clerk", "subject", "problems", "bearer"],
-    ["settings", "marker", "verifiers", "answer", "session_token", "action"],
+    ["policy", "binding", "way_back", "reason", "spans", "setting_values"],
+    ["problem", "demand", "ledger", "clerk", "subject", "bearer"],
+    ["problems", "settings", "marker", "verifiers", "session_token", "action"],
     [
+        "answer",
         "keeping",
         "inquiry",
         "assessment",
@@ -72,12 +73,20 @@ IMPORTERS = {
     "cryptography": {"sandbox"},
     "segno": {"cli"},
     "redis": {"ledger"},
+    "flask_babel": {"languages"},
 }
-OUR_GROUND = {"flask", "werkzeug", "flask_stepup", "_typeshed"}
-OPTIONAL = {"flask_login", "pyotp", "segno", "jwt", "cryptography", "redis"}
+OUR_GROUND = {"flask", "werkzeug", "jinja2", "flask_stepup", "_typeshed"}
+OPTIONAL = {
+    "flask_login",
+    "pyotp",
+    "segno",
+    "jwt",
+    "cryptography",
+    "redis",
+    "flask_babel",
+}
 WITHOUT_FLASK = {
     "shapes",
-    "spans",
     "deadline",
     "approvable",
     "legible",

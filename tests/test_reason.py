@@ -69,7 +69,9 @@ def test_the_reason_is_named_as_it_is(
     policy = alice.json("/risk", "POST", data=MONEY).json["policy"]
 
     assert policy.get("reason") == told
-    shown = re.search(r'<p class="stepup-reason">(.*?)</p>', prompt.text, re.DOTALL)
+    shown = re.search(
+        r'<p class="stepup-reason"><bdi>(.*?)</bdi>', prompt.text, re.DOTALL
+    )
     assert ("<script>alert" in prompt.text, shown is None) == (False, told is None)
     if told:
         assert told in prompt.says or told.startswith("<script>")

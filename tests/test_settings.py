@@ -126,6 +126,22 @@ TABLE: dict[str, tuple[Any, dict[Any, Any], tuple[Any, ...]]] = {
         {True: True, False: False},
         (0, 1, "", "True", "no", [], b""),
     ),
+    "STEPUP_APP_NAME": (None, {"Harbour Bank": "Harbour Bank"}, (*NO_TEXT, "")),
+    "STEPUP_LOGO_URL": (
+        None,
+        {"/static/logo.svg": "/static/logo.svg",
+         "https://cdn.example/logo.svg": "https://cdn.example/logo.svg"},
+        (*NO_TEXT, "", "logo.svg", "javascript:alert(1)", "data:image/png,", "//cdn/x"),
+    ),
+    "STEPUP_SUPPORT_URL": (
+        None,
+        {"/help": "/help", "https://help.example/": "https://help.example/",
+         "mailto:help@bank.example": "mailto:help@bank.example",
+         "tel:+441632960000": "tel:+441632960000"},
+        (*NO_TEXT, "", "help@bank.example", "javascript:alert(1)", "mailto:", "sms:1",
+         "tel:+44 1632"),
+    ),
+    "STEPUP_BASE_TEMPLATE": (None, {"base.html": "base.html"}, (*NO_TEXT, "")),
 }  # fmt: skip
 
 

@@ -42,15 +42,21 @@ def test_a_span_is_told_in_its_largest_unit(seconds: int, words: str) -> None:
         (EIGHT + 0.001, 300, "08:00:01 UTC"),
         (EIGHT + 59.5, 300, "08:01:00 UTC"),
         (EIGHT, 43_199, "08:00:00 UTC"),
-        (EIGHT, 43_200, "08:00 UTC on January 15"),
-        (EIGHT + 0.001, 86_400, "08:01 UTC on January 15"),
-        (EIGHT + 1, 86_400, "08:01 UTC on January 15"),
-        (EIGHT + 16 * 3_600 - 1, 86_400, "00:00 UTC on January 16"),
+        (EIGHT, 43_200, "2027-01-15 08:00 UTC"),
+        (EIGHT + 0.001, 86_400, "2027-01-15 08:01 UTC"),
+        (EIGHT + 1, 86_400, "2027-01-15 08:01 UTC"),
+        (EIGHT + 16 * 3_600 - 1, 86_400, "2027-01-16 00:00 UTC"),
     ],
 )
 def test_a_moment_is_told_by_the_clock(at: float, seconds: int, words: str) -> None:
     """To the second where it is near, and with its date where it is far off."""
-    assert moment_of(at, seconds) == words
+    assert moment_of(at, seconds).text == words
+
+
+def test_a_moment_is_told_to_programs_too() -> None:
+    """The same moment, for a page that shows it by another clock."""
+    assert moment_of(EIGHT + 0.001, 300).iso == "2027-01-15T08:00:01Z"
+    assert moment_of(EIGHT + 0.001, 86_400).iso == "2027-01-15T08:01:00Z"
 
 
 def test_who_is_locked_out_is_told_until_when(alice: Person, codes: Codes) -> None:
