@@ -10,6 +10,8 @@ from flask_stepup.errors import ConfigurationError
 from flask_stepup.ledger import open_ledger
 from flask_stepup.ledger.redis.address import Address
 
+NO_ADDRESS = "STEPUP_STORAGE_URI names no Redis or Valkey server"
+
 READ: dict[str, tuple[str, str, dict[str, Any], dict[str, str] | None]] = {
     "redis://ledger": (
         "redis://ledger:6379 (database 0)",
@@ -62,6 +64,53 @@ def test_an_address_is_read(uri: str, expected: tuple[Any, ...]) -> None:
     address = Address.parse(uri, "bank")
     assert (address.name, address.prefix, address.options, address.tls) == expected
     assert address.is_socket is uri.startswith("unix")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["", "/", "host:port", "host:99999", "host/x", "host/-1", "host/1/2", "host#x",
+     "host?x", "host?x=1", "host?socket_timeout=9", "host?prefix=", "host?prefix",
+     "host?prefix=a&prefix=b", "host?prefix=a b", "host?prefix={a}", "host?db=x",
+     "host?db=", "host?ssl_cert_reqs=none", "[host", "host?ssl_ca_certs=/x", "ho\nst",
+     "host/10000", "host?x=://"],
+)  # fmt: skip
+@pytest.mark.parametrize("scheme", ["redis", "valkey"])
+def test_an_address_that_is_none_is_refused(scheme: str, rest: str) -> None:
+    """With how to write one, and without what was written."""
+    with pytest.raises(ConfigurationError, match=NO_ADDRESS) as refusal:
+        open_ledger(f"{scheme}://:s3cret@{rest}", 1.0, "/nowhere", "bank")
+    assert "s3cret" not in str(refusal.value)
+    assert "redis://" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "query", ["ssl_cert_reqs=none", "ssl_ca_certs=", "ssl_ca_certs", "x=1"]
+)
+def test_no_other_trust_is_taken_than_what_is_named(query: str) -> None:
+    """Files of certificates can be named, and nothing else of TLS be changed."""
+    with pytest.raises(ConfigurationError, match=NO_ADDRESS) as refusal:
+        Address.parse(f"rediss://host?{query}", "bank")
+    is_name_known = query.startswith("ssl_ca_certs")
+    assert ("ssl_certfile, ssl_keyfile" in str(refusal.value)) is not is_name_known
+
+
+@pytest.mark.parametrize(
+    "uri", ["unix://", "unix:///", "unix://run/s", "unix:///s#x", "unix://?db=0"]
+)
+def test_a_socket_that_is_none_is_refused(uri: str) -> None:
+    """It is named by its whole path."""
+    with pytest.raises(ConfigurationError, match=NO_ADDRESS) as refusal:
+        open_ledger(uri, 1.0, "/nowhere", "bank")
+    assert "unix:///" in str(refusal.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "a b", "a}b", "bänk", "x" * 101])
+def test_a_name_that_is_no_prefix_is_refused(prefix: str) -> None:
+    """The app is asked for one, and nothing is made of a name that is not."""
+    with pytest.raises(ConfigurationError, match=r"prefix="):
+        Address.parse("redis://host", prefix)
+    assert Address.parse("redis://host?prefix=bank", prefix).prefix == "bank"
+    assert Address.parse("redis://host", "x" * 100).prefix == "x" * 100
 
 
 def test_nothing_that_is_shown_has_a_password() -> None:

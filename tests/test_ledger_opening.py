@@ -5,12 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import closing
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import time_machine
 from ledgers import FIVE
 from ledgers import remaining
+from ledgers import START
 
 from flask_stepup.errors import ConfigurationError
 from flask_stepup.ledger import Ledger
@@ -84,6 +87,24 @@ def test_memory_leaves_no_file(opened: Callable[..., Ledger], tmp_path: Path) ->
     """The ledger in memory touches no disk."""
     remaining(opened("memory://"), "u", *FIVE)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("uri", ["memory://", "sqlite:///ledger.db"])
+@pytest.mark.parametrize(
+    ("options", "back", "is_other"),
+    [({}, 2.5, True), ({"leeway": 60.0}, 30.0, False), ({"leeway": 60.0}, 63.0, True)],
+    ids=str,
+)
+def test_a_clock_may_be_set_back_by_the_leeway(
+    uri: str, options: dict[str, float], back: float, is_other: bool, tmp_path: Path
+) -> None:
+    """By default by none: a clock that is set back makes another ledger."""
+    with time_machine.travel(START, tick=False) as traveller:
+        with closing(open_ledger(uri, 5.0, str(tmp_path), "bank", **options)) as ledger:
+            before = ledger.standing("u", "s").ledger_id
+            traveller.shift(-back)
+            after = ledger.standing("u", "s").ledger_id
+    assert (after != before) is is_other
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def open_ledger(
         return SQLiteLedger(None, timeout, leeway=leeway)
     # No file is meant that is called ":memory:" or has a query in its name.
     is_path = re.fullmatch(r"/[^?:]+", rest) and rest.isprintable()
-    if separator and scheme == "sqlite" and is_path:
+    if scheme == "sqlite" and is_path:
         return SQLiteLedger(Path(folder, rest[1:]), timeout, leeway=leeway)
     if separator and scheme in _SERVERS:
         return _on_server(uri, timeout, app_name)

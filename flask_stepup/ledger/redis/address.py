@@ -35,7 +35,7 @@ class Address:
     name: str
     prefix: str
     options: dict[str, Any] = field(repr=False)
-    tls: dict[str, str] | None = None
+    tls: dict[str, str] | None
 
     @property
     def is_socket(self) -> bool:
@@ -50,8 +50,10 @@ class Address:
         :raises ConfigurationError: it is not written like that.
         """
         try:
-            # What is split loses its line breaks.
-            parts = urlsplit(uri if uri.isprintable() else "")
+            if not uri.isprintable():
+                # What is split loses its line breaks.
+                raise ValueError
+            parts = urlsplit(uri)
             query = _query(parts)
             options = _place(parts) | _credentials(parts)
             if "db" in query:
@@ -102,13 +104,10 @@ def _database(text: str) -> int:
 
 
 def _query(parts: SplitResult) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)
-    except ValueError:
-        pairs = [("", "")] if parts.query else []
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
     query = dict(pairs)
-    if len(query) < len(pairs):
-        raise _no_address("its query names something twice")
+    if len(query) < len(pairs) or "" in query.values():
+        raise _no_address("its query names something twice, or without a value")
     return query
 
 
