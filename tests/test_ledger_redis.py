@@ -14,9 +14,12 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextlib import contextmanager
 from contextlib import ExitStack
@@ -34,6 +37,7 @@ from valkey_server import running
 from valkey_server import Valkey
 from wire import wire_to
 
+from flask_stepup.deadline import deadline
 from flask_stepup.errors import ConfigurationError
 from flask_stepup.errors import LedgerUnavailable
 from flask_stepup.ledger import Exhausted
@@ -42,6 +46,9 @@ from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
 from flask_stepup.ledger import Standing
 from flask_stepup.ledger import Ticket
+from flask_stepup.ledger.redis.address import Address
+from flask_stepup.ledger.redis.connections import connect
+from flask_stepup.ledger.redis.server import Server
 from flask_stepup.ledger.redis.standings import read_standing
 from flask_stepup.ledger.values import SPENT_KEPT
 
@@ -158,13 +165,33 @@ def test_a_certificate_of_another_host_is_refused(
             opened(f"rediss://localhost:{wire.port}?ssl_ca_certs={file}")
 
 
+def test_a_server_that_asks_for_a_certificate_is_shown_it(
+    shared: Valkey, opened: Opener, tmp_path: Path, prefix: str
+) -> None:
+    """Its key lies in a file of its own, or in the same one."""
+    file, context = certificate(tmp_path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(file)
+    key, both = tmp_path / "key.pem", tmp_path / "both.pem"
+    both.write_text(key.read_text() + file.read_text())
+    with wire_to(shared.port, context) as wire:
+        uri = f"rediss://localhost:{wire.port}?prefix={prefix}&ssl_ca_certs={file}"
+        for shown in (f"{file}&ssl_keyfile={key}", both):
+            ledger = opened(f"{uri}&ssl_certfile={shown}", timeout=20.0)
+            assert ledger.standing("u", "s").ledger_id == ledger.id
+            ledger.close()
+        with pytest.raises(ConfigurationError, match="cannot be used"):
+            opened(uri)
+
+
 def test_certificates_that_cannot_be_read_are_told_at_start(tmp_path: Path) -> None:
     """By the names of their settings; nobody is connected to."""
     (tmp_path / "empty.pem").touch()
-    for file in ("nowhere.pem", "empty.pem"):
-        uri = f"rediss://127.0.0.1:1?ssl_ca_certs={tmp_path / file}"
-        with pytest.raises(ConfigurationError, match="ssl_ca_certs"):
-            open_ledger(uri, TIMEOUT, "/nowhere", "bank")
+    for file in ("nowhere.pem", "empty.pem", "%00"):
+        for name in ("ssl_ca_certs", "ssl_certfile"):
+            uri = f"rediss://127.0.0.1:1?{name}={tmp_path / file}"
+            with pytest.raises(ConfigurationError, match=f"look at {name}"):
+                open_ledger(uri, TIMEOUT, "/nowhere", "bank")
 
 
 def test_a_handshake_that_hangs_ends_in_time(opened: Opener) -> None:
@@ -203,29 +230,6 @@ def test_a_user_and_a_password_are_used(tmp_path: Path, opened: Opener) -> None:
                 opened(wrong)
             assert "wr0ng" not in str(refusal.value)
             assert place in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    "rest",
-    ["", "/", "host:port", "host:99999", "host/x", "host/-1", "host/1/2", "host#x",
-     "host?x", "host?x=1", "host?socket_timeout=9", "host?prefix=",
-     "host?prefix=a&prefix=b", "host?prefix=a b", "host?prefix={a}", "host?db=x",
-     "host?ssl_cert_reqs=none", "[host", "host?ssl_ca_certs=/x", "ho\nst"],
-)  # fmt: skip
-@pytest.mark.parametrize("scheme", ["redis", "valkey"])
-def test_an_address_that_is_none_is_refused(scheme: str, rest: str) -> None:
-    """With how to write one, and without what was written."""
-    with pytest.raises(ConfigurationError, match="STEPUP_STORAGE_URI") as refusal:
-        open_ledger(f"{scheme}://:s3cret@{rest}", TIMEOUT, "/nowhere", "bank")
-    assert "s3cret" not in str(refusal.value)
-    assert "redis://" in str(refusal.value)
-
-
-@pytest.mark.parametrize("uri", ["unix://", "unix:///", "unix://run/s", "unix:///s#x"])
-def test_a_socket_that_is_none_is_refused(uri: str) -> None:
-    """It is named by its whole path."""
-    with pytest.raises(ConfigurationError, match="unix:///"):
-        open_ledger(uri, TIMEOUT, "/nowhere", "bank")
 
 
 def test_what_is_not_installed_is_named() -> None:
@@ -284,8 +288,8 @@ def test_close_gives_back_every_connection(server: Valkey, opened: Opener) -> No
         race(4, lambda _: ledger.standing("u", "s"))
         assert len(client.client_list()) > before
         ledger.close()
-        deadline = time.monotonic() + 20
-        while len(client.client_list()) > before and time.monotonic() < deadline:
+        patience = time.monotonic() + 20
+        while len(client.client_list()) > before and time.monotonic() < patience:
             time.sleep(0.02)
         assert len(client.client_list()) == before
     assert ledger.standing("u", "s").ledger_id == ledger.id
@@ -356,6 +360,25 @@ def test_a_host_that_has_the_time_wrong_changes_nothing(
 # --- what goes over the wire ---
 
 
+def test_a_server_is_not_greeted(shared: Valkey, opened: Opener, prefix: str) -> None:
+    """It is spoken to as any version understands."""
+    with wire_to(shared.port) as wire:
+        opened(f"redis://127.0.0.1:{wire.port}?prefix={prefix}").close()
+    assert b"EVALSHA" in b"".join(wire.heard)
+    assert b"HELLO" not in b"".join(wire.heard)
+
+
+def test_nobody_waits_for_a_connection(server: Valkey, opened: Opener) -> None:
+    """However many ask at once while the server takes its time."""
+    ledger = opened(server.uri(), timeout=20.0)
+    server.pause()
+    waking = threading.Timer(1.0, server.resume)
+    waking.start()
+    ids = race(120, lambda _: ledger.standing("u", "s").ledger_id)
+    waking.join()
+    assert set(ids) == {ledger.id}
+
+
 @every_step
 def test_each_step_is_one_round_trip(
     shared: Valkey, opened: Opener, step: Callable[[Ledger], object], prefix: str
@@ -401,6 +424,38 @@ def test_a_server_that_hangs_fails_in_time(
         server.resume()
     time.sleep(0.1)
     step(ledger)
+
+
+def test_a_question_that_a_server_which_hangs_does_not_take_ends_in_time(
+    server: Valkey, opened: Opener
+) -> None:
+    """One that is too long for what lies between the two."""
+    ledger = opened(server.uri())
+    server.pause()
+    reason = fails_in_time(lambda _: ledger.revoke_session("s" * 2**25), ledger)
+    assert reason.startswith("Redis: TimeoutError: ")
+
+
+def test_who_reads_into_a_buffer_waits_no_longer_than_the_step() -> None:
+    """As redis-py does where hiredis is installed; to look is not to wait."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        uri = f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        pool = connect(Address.parse(uri, "bank")).connection_pool
+        with deadline(20.0):
+            near = pool.make_connection()._connect()
+        far, _ = listener.accept()
+        with near, far:
+            buffer = bytearray(8)
+            with deadline(0.1), pytest.raises(TimeoutError):
+                near.recv_into(buffer)
+            near.settimeout(0)
+            with deadline(20.0), pytest.raises(BlockingIOError):
+                near.recv_into(buffer)
+            near.settimeout(None)
+            far.sendall(b"told")
+            with deadline(20.0):
+                assert near.recv_into(buffer, 3) == 3
+            assert bytes(buffer) == b"tol" + bytes(5)
 
 
 @every_step
@@ -463,6 +518,26 @@ def test_a_connection_that_was_cut_while_idle_costs_nothing(
         ledger.close()
 
 
+def test_a_step_that_fails_leaves_those_of_others_alone(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """Idle connections are closed with it, and no other."""
+    with wire_to(shared.port) as wire, ThreadPoolExecutor(1) as pool:
+        uri = f"redis://127.0.0.1:{wire.port}?prefix={prefix}"
+        ledger = opened(uri, timeout=20.0)
+        race(2, lambda _: ledger.standing("u", "s"))
+        wire.heard.clear()
+        wire.seconds_per_byte = 0.01
+        slow = pool.submit(ledger.standing, "u", "s")
+        while not wire.heard:
+            time.sleep(0.01)
+        with pytest.raises(LedgerUnavailable):
+            ledger.standing("\ud800", "s")
+        assert not slow.done()
+        assert slow.result().ledger_id == ledger.id
+        ledger.close()
+
+
 @pytest.mark.parametrize("times", [1, 5])
 def test_an_attempt_that_was_not_answered_is_given_back(
     server: Valkey, opened: Opener, times: int
@@ -511,6 +586,46 @@ def test_an_answer_is_never_taken_for_one_to_another_question(
         wire.says = b""
         wire.cut()
         assert ledger.standing("u", "s").session_revoked
+        ledger.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b":1\r\n", b"+OK\r\n", b"$-1\r\n", b"*0\r\n", b"*1\r\n" * 100_000,
+     b"*1\r\n$1\r\n\xff\r\n", b"?\r\n", b"\r\n"],
+    ids=lambda answer: repr(answer[:12]),
+)  # fmt: skip
+def test_an_answer_of_another_shape_is_a_failure(
+    shared: Valkey, opened: Opener, prefix: str, answer: bytes
+) -> None:
+    """Whatever it is, it opens nothing and is no fault of the app."""
+    with wire_to(shared.port) as wire:
+        ledger = opened(f"redis://127.0.0.1:{wire.port}?prefix={prefix}")
+        wire.says = answer
+        for name in ("standing", "reserve", "settle", "spend"):
+            fails_in_time(STEPS[name], ledger)
+        ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"-WRONGTYPE Operation on alice", "Redis: ResponseError WRONGTYPE"),
+        (b"-alice may not", "Redis: ResponseError"),
+        (b"-USER:ALICE may not", "Redis: ResponseError"),
+        (b"-NOPERM alice may not", "Redis: NoPermissionError"),
+    ],
+    ids=str,
+)
+def test_of_what_a_server_says_the_first_word_is_told(
+    shared: Valkey, opened: Opener, prefix: str, answer: bytes, expected: str
+) -> None:
+    """If it is one of its own: what follows may quote whoever was asked about."""
+    with wire_to(shared.port) as wire:
+        ledger = opened(f"redis://127.0.0.1:{wire.port}?prefix={prefix}")
+        wire.says = answer + b"\r\n"
+        assert fails_in_time(STEPS["standing"], ledger).startswith(expected)
+        assert "alice" not in fails_in_time(STEPS["standing"], ledger).lower()
         ledger.close()
 
 
@@ -602,17 +717,52 @@ def test_an_address_where_nobody_is_keeps_the_app_from_starting(
     opened: Opener,
 ) -> None:
     """Whether connections are refused, or nobody says anything at all."""
-    with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as full:
-        port = full.getsockname()[1]
-        with ExitStack() as stack:
-            for _ in range(4):
-                waiting = stack.enter_context(closing(socket.socket()))
-                waiting.setblocking(False)
-                waiting.connect_ex(("127.0.0.1", port))
-            with pytest.raises(ConfigurationError, match="nobody answers"):
-                opened(f"redis://127.0.0.1:{port}")
+    with dead_address() as port:
+        before = time.monotonic()
+        with pytest.raises(ConfigurationError, match="nobody answers"):
+            opened(f"redis://127.0.0.1:{port}")
+        # All of the time is for its one address.
+        assert time.monotonic() - before > TIMEOUT * 0.9
     with pytest.raises(ConfigurationError, match="refused"):
         opened(f"redis://127.0.0.1:{port}")
+
+
+def test_a_socket_where_nobody_takes_connections_keeps_the_app_from_starting(
+    opened: Opener,
+) -> None:
+    """It ends in time, as with an address."""
+    # Paths of sockets end at some hundred bytes.
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        path = f"{folder}/s"
+        full = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+        full.bind(path)
+        full.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+            waiting.setblocking(False)
+            waiting.connect_ex(path)
+        before = time.monotonic()
+        with pytest.raises(ConfigurationError, match="cannot be used"):
+            opened(f"unix://{path}")
+        assert time.monotonic() - before < TIMEOUT + GRACE
+
+
+def test_an_address_that_is_dead_leaves_time_for_the_next(
+    shared: Valkey, opened: Opener, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a host that has several; what its name leads to is made up here."""
+    look_up = socket.getaddrinfo
+    with dead_address() as port:
+
+        def found(host: str, *args: Any, **options: Any) -> list[Any]:
+            if host != "ledger.example":
+                return look_up(host, *args, **options)
+            places = [("127.0.0.1", port), ("127.0.0.1", shared.port)]
+            return [a for p in places for a in look_up(*p, type=socket.SOCK_STREAM)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", found)
+        ledger = opened(f"redis://ledger.example?prefix={prefix}", timeout=2.0)
+        assert ledger.standing("u", "s").ledger_id == ledger.id
 
 
 def test_a_user_who_may_only_read_is_refused_at_start(
@@ -765,6 +915,24 @@ def test_a_server_that_does_not_tell_what_it_drops_is_told_of(
     assert "permit INFO" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [b":1\r\n", b"$0\r\n\r\n", b"$11\r\nmaxmemory:1\r\n"],
+    ids=str,
+)
+def test_a_server_that_tells_of_its_memory_in_another_shape_does_not_tell(
+    shared: Valkey, answer: bytes
+) -> None:
+    """Some that speak the same protocol do not know what it may drop."""
+    with wire_to(shared.port) as wire:
+        address = Address.parse(f"redis://127.0.0.1:{wire.port}", "bank")
+        with closing(Server(address, TIMEOUT)) as server:
+            assert server.eviction_policy() == "noeviction"
+            wire.says = answer
+            with pytest.raises(LedgerUnavailable):
+                server.eviction_policy()
+
+
 def test_no_failure_tells_what_was_sent(server: Valkey, opened: Opener) -> None:
     """Servers quote commands in their errors, and with them ids and hashes."""
     ledger = opened(server.uri())
@@ -791,6 +959,19 @@ def keys(server: Valkey, prefix: str) -> list[str]:
 def commands(heard: bytes) -> int:
     """How many commands were sent at once: each begins as an array."""
     return sum(line.startswith(b"*") for line in heard.split(b"\r\n"))
+
+
+@contextmanager
+def dead_address() -> Iterator[int]:
+    """A port here where nobody refuses connections, and nobody takes them."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        place = full.getsockname()
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(place)
+        yield place[1]
 
 
 def certificate(folder: Path, host: str = "localhost") -> tuple[Path, ssl.SSLContext]:

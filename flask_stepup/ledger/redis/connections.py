@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from ...errors import ConfigurationError
 from .address import Address
 
 #: As many as there are requests at once: who waits for one would wait for the ledger.
-MOST_CONNECTIONS = 2**31
+MOST_CONNECTIONS = sys.maxsize
 
 
 def connect(address: Address) -> redis.Redis:
@@ -102,7 +103,7 @@ class _TCP(Connection):
     def _connect(self) -> socket.socket:
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         # Each address gets its share, so that one which is dead leaves time for others.
-        self.socket_connect_timeout = time_left() / max(1, len(found))
+        self.socket_connect_timeout = time_left() / len(found)
         return _timed(super()._connect)
 
 
@@ -112,13 +113,10 @@ class _TLS(_TCP):
         self._tls = tls
 
     def _connect(self) -> socket.socket:
-        plain = super()._connect()
-        try:
+        # Which is closed unless it is what the other one takes over.
+        with super()._connect() as plain:
             plain.settimeout(time_left())
             return self._tls.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise
 
 
 class _Socket(UnixDomainSocketConnection):

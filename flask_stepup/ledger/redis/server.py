@@ -23,6 +23,8 @@ from .scripts import Scripts
 
 log = logging.getLogger("flask_stepup")
 
+#: The policy of a server that drops nothing.
+_KEEPS = "noeviction"
 #: What a connection breaks with.
 _BREAKS = (RedisConnectionError, RedisTimeoutError, OSError)
 #: What a server says, or does not say, that hangs, or has just been started.
@@ -34,6 +36,7 @@ _FAILURES = (
     OSError,
     ValueError,
     TypeError,
+    LookupError,
     AttributeError,
     RecursionError,
 )
@@ -81,8 +84,7 @@ class Server:
         """
         with self.step():
             memory: Any = self._client.info("memory")
-            is_bounded = memory["maxmemory"] > 0
-            return str(memory["maxmemory_policy"]) if is_bounded else "noeviction"
+            return str(memory["maxmemory_policy"] if memory["maxmemory"] else _KEEPS)
 
     def close(self) -> None:
         """Close all connections; the next step opens new ones."""
@@ -94,12 +96,13 @@ def warn_of_eviction(server: Server, address: Address) -> None:
     policy = "cannot be known: permit INFO"
     with suppress(LedgerUnavailable):
         policy = server.eviction_policy()
-    if policy != "noeviction":
+    if policy != _KEEPS:
         log.warning(
             "the ledger at %s may drop what still counts (maxmemory-policy %s), so "
-            "that what was revoked or used opens again: set it to noeviction",
+            "that what was revoked or used opens again: set it to %s",
             address.name,
             policy,
+            _KEEPS,
         )
 
 
