@@ -78,7 +78,7 @@ def untranslated(catalogue: Catalog) -> list[str | tuple[str, ...]]:
 
 def forms(message: Message, count: int) -> list[str]:
     """What is said for a message: for a plural, as many as the language has."""
-    said = message.string
+    said = message.string or ""
     return [said] if isinstance(said, str) else [*said, *[""] * (count - len(said))]
 
 

@@ -110,7 +110,7 @@ def test_no_word_stands_outside_of_a_message() -> None:
     folder = catalogues.PACKAGE / "templates" / "stepup" / "default"
     for path in folder.glob("*.html"):
         text = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", "", path.read_text(), flags=re.DOTALL)
-        words = re.sub(r"<[^>]*>", "", text, flags=re.DOTALL).replace("–", "")
+        words = re.sub(r"<[^>]*>", "", text, flags=re.DOTALL).replace("\u2013", "")
         assert words.split() == [], path.name
         attributes = re.findall(r'(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
         assert all(value == "" for value in attributes), path.name

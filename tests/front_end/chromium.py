@@ -32,3 +32,15 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def remembering(browser: Browser) -> Iterator[Browser]:
+    """Open another that keeps pages to go back to, as people's do, unlike Playwright's."""
+    other = browser.browser_type.launch(
+        executable_path=CHROMIUM,
+        args=ARGUMENTS,
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    yield other
+    other.close()
