@@ -233,6 +233,23 @@ def test_a_call_that_takes_long_keeps_the_others_waiting_no_longer() -> None:
         assert not is_shut_out(breaker)
 
 
+def test_a_failure_from_before_the_last_answer_is_old_news() -> None:
+    """A backend that is back serves all, whatever calls from before come to."""
+    clock = Hand()
+    breaker = Breaker(1.0, clock)
+    pending = [breaker.call() for _ in range(FAILURES)]
+    for call in pending:
+        call.__enter__()
+    clock.now += 0.5
+    with breaker.call():
+        pass
+    for call in pending:
+        error = OutcomeUnknown()
+        with suppress(OutcomeUnknown):
+            call.__exit__(type(error), error, None)
+    assert [is_shut_out(breaker) for _ in range(FAILURES + 1)] == [False] * 3 + [True]
+
+
 def test_the_wait_is_told_in_whole_seconds() -> None:
     """Rounded up, so that whoever waits as long is let through."""
     clock = Hand()

@@ -35,6 +35,7 @@ class Breaker:
         self._clock = clock
         self._failures = 0
         self._open_until = -math.inf
+        self._answered_at = -math.inf
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -44,18 +45,28 @@ class Breaker:
             ``retry_after`` is over.
         """
         self._admit()
+        began_at = self._clock()
         try:
             yield
         except VerifierError as error:
             # Every status but these is the word of a backend that is there: what it
             # says of codes and of keys, and that it wants to be asked less often.
             if error.status is None or error.status >= 500:
-                self._open_until = self._clock() + PAUSE
-                self._failures += 1
+                self._failed(began_at)
             else:
-                self._failures = 0
+                self._answered()
             raise
+        self._answered()
+
+    def _answered(self) -> None:
         self._failures = 0
+        self._answered_at = self._clock()
+
+    def _failed(self, began_at: float) -> None:
+        # What began earlier than another was answered tells nothing of how things are.
+        if began_at >= self._answered_at:
+            self._open_until = self._clock() + PAUSE
+            self._failures += 1
 
     def _admit(self) -> None:
         if self._failures < FAILURES:
