@@ -63,7 +63,8 @@ def test_a_block_of_the_prompt_can_be_filled(app: Flask) -> None:
 # The app's own base template
 
 BASE = """<!doctype html><html lang="fr"><head><title>
-{%- block title %}{% endblock %} | Bank</title></head><body><nav>Accounts</nav><main>{% block content %}{% endblock %}</main>
+{%- block title %}{% endblock %} | Bank</title></head><body><nav>Accounts</nav>
+<main>{% block content %}{% endblock %}</main>
 <footer>{{ config.NAME }}</footer></body></html>"""
 
 
