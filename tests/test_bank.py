@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import time_machine
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from front_end.chromium import CHROMIUM
@@ -285,7 +287,7 @@ def test_the_prompt_is_a_page_of_the_bank(visitor: Visitor) -> None:
     """It has the bank's head, the reason, and the authenticator of the demo."""
     says = visitor.asked("/send-money").says
 
-    assert says.startswith("Harbour Bank")
+    assert says.startswith("Skip to content Harbour Bank")
     assert "Confirm it\u2019s you Send money" in says
     assert f"{visitor.user.name}\u2019s authenticator" in says
 
@@ -350,8 +352,40 @@ def test_money_is_sent(alice: Visitor, bob: Visitor) -> None:
     assert total(alice.app) == all_money
     says = alice.says()
     assert "£1,012.50 sent to Bob." in says
-    assert "To Bob · Boat \N{MINUS SIGN}£1,012.50" in says
-    assert "From Alice · Boat +£1,012.50" in bob.says()
+    assert "To Bob · Boat Today \N{MINUS SIGN}£1,012.50" in says
+    assert "From Alice · Boat Today +£1,012.50" in bob.says()
+
+
+def test_what_was_approved_is_what_is_said_to_be_done(
+    alice: Visitor, bob: Visitor
+) -> None:
+    """The page after a transfer repeats the values of the prompt, the title first."""
+    for reference, said in ("Boat", " Reference Boat"), ("", ""):
+        prompt = alice.asked(
+            "/send-money", to=bob.user.user_id, amount="7", reference=reference
+        )
+        alice.go_on(alice.approve(prompt))
+
+        response = alice.open("/")
+        digits = bob.account.everyday.last_digits
+        assert (
+            f"Sign out £7.00 sent to Bob. To Bob, account ending in {digits} "
+            f"Amount £7.00{said} Good to see you"
+        ) in Prompt(response).says
+        title = response.text.partition("<title>")[2]
+        assert title.startswith("£7.00 sent to Bob. Accounts")
+        assert "sent to Bob." not in alice.says()
+
+
+def test_nobody_is_chosen_before_the_sender_chooses(alice: Visitor, app: Flask) -> None:
+    """Whoever forgets to say whom the money is for sends it to nobody."""
+    all_money = total(app)
+    says = alice.says("/send-money")
+    assert "To Choose who the money is for Bob Harbour Lifeboats Amount" in says
+    assert " selected" not in alice.open("/send-money").text
+
+    assert alice.post("/send-money", to="", amount="5").status_code == 422
+    assert total(app) == all_money
 
 
 @pytest.mark.parametrize(
@@ -496,6 +530,24 @@ def test_a_payout_address_that_is_none_is_told(alice: Visitor, address: str) -> 
     assert alice.account.payout_address == old
 
 
+def test_an_address_in_lines_is_kept_on_one(alice: Visitor) -> None:
+    """A browser that fills in the address writes it as on an envelope."""
+    prompt = alice.asked("/payout-address", address=" 2 Pier Road,\r\n\r\nHarbourtown ")
+    alice.go_on(alice.approve(prompt))
+
+    assert alice.account.payout_address == "2 Pier Road, Harbourtown"
+
+
+def test_days_are_read_as_people_say_them(bank: Any) -> None:
+    """The last two by their names, others by day and month."""
+    days = [date(2026, 3, 1), date(2026, 2, 28), date(2026, 2, 27)]
+
+    with time_machine.travel("2026-03-01 12:00", tick=False):
+        said = [bank.accounts.spoken(day) for day in days]
+
+    assert said == ["Today", "Yesterday", "27 February"]
+
+
 def test_money_sent_at_the_same_time_adds_up(
     alice: Visitor, bob: Visitor, bank: Any
 ) -> None:
@@ -626,6 +678,35 @@ def test_with_clerk_there_is_no_authenticator(
     app.extensions["stepup"].verifier._api.close()
 
 
+# Where nothing is
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "said"),
+    [
+        ("/nowhere", 404, "This page is not here"),
+        ("/lock", 405, "That did not work"),
+        ("/fault", 500, "Something went wrong"),
+    ],
+)
+def test_an_error_is_a_page_of_the_bank(
+    app: Flask, backend: Any, path: str, code: int, said: str
+) -> None:
+    """It says whose fault it is and leads back, whoever asks."""
+    app.add_url_rule("/fault", view_func=lambda: [][0])
+    visitor = Visitor(app, backend.users[0])
+
+    for _ in range(2):
+        response = visitor.open(path)
+        assert response.status_code == code
+        assert f"<title>{said} | Harbour Bank</title>" in response.text
+        says = Prompt(response).says
+        assert f"{said} " in says
+        assert "Go to your accounts" in says
+        assert ("Allow" in response.headers) == (code == 405)
+        visitor.sign_in()
+
+
 # What every page is
 
 
@@ -636,16 +717,32 @@ def test_no_page_needs_anything_but_its_own_origin(visitor: Visitor) -> None:
     responses += [prompt.response for prompt in prompts]
     # A code for the payout address opens the numbers as well.
     responses += [visitor.approve(prompt).response for prompt in prompts[1:]]
-    responses += [visitor.open(path) for path in PAGES]
-    assert {response.status_code for response in responses} == {200, 403}
+    responses += [visitor.open(path) for path in (*PAGES, "/nowhere")]
+    assert {response.status_code for response in responses} == {200, 403, 404}
 
     for response in responses:
         assert not re.search(r"<style|\sstyle=|<script(?! src)|\son\w+=", response.text)
-        assert not re.search(r'(?:src|href|action)="(?!/[^/])', response.text)
+        assert not re.search(r'(?:src|href|action)="(?!/[^/]|#main")', response.text)
         policies = response.headers.getlist("Content-Security-Policy")
         assert policies[-1].startswith("default-src 'self';")
         assert response.headers["Referrer-Policy"] == "same-origin"
         assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/static/bank.css", "no-cache"),
+        ("/stepup/static/stepup.css", "no-cache"),
+        ("/static/nothing.css", "no-store"),
+    ],
+)
+def test_files_may_be_kept_and_pages_may_not(
+    visitor: Visitor, path: str, kept: str
+) -> None:
+    """The page that stands for a missing file has the authenticator on it."""
+    with visitor.open(path) as response:
+        assert response.headers["Cache-Control"] == kept
 
 
 def test_the_session_cookie_is_kept_from_scripts_and_other_sites(
@@ -905,7 +1002,8 @@ def test_the_panel_fetches_the_next_code_in_time(new_page: NewPage) -> None:
     assert re.fullmatch(r"\d{3} \d{3}", shown_code(page))
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 1280)])
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible(
     new_page: NewPage, scheme: str, width: int, alice: Visitor
 ) -> None:
@@ -941,9 +1039,13 @@ def test_every_page_is_accessible(
     page.get_by_role("status").wait_for()
     check()
     go("/payout-address")
-    page.get_by_label("New address").fill("2 Pier Road")
+    page.get_by_label("New address").fill(" ")
     page.get_by_role("button", name="Change address").click()
     confirm(page, alice.user.backup_codes[0])
+    page.get_by_text("Enter the address").wait_for()
+    check()
+    page.get_by_label("New address").fill("2 Pier Road")
+    page.get_by_role("button", name="Change address").click()
     page.get_by_role("status").wait_for()
     page.get_by_text("Things to try").click()
     page.get_by_text("Use your own phone").click()
@@ -951,3 +1053,48 @@ def test_every_page_is_accessible(
     check()
     go("/account-numbers")
     go("/stepup/")
+    go("/nowhere")
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "html { font-size: 200% }",
+        # WCAG 2.2, 1.4.12.
+        "* { line-height: 1.5; letter-spacing: 0.12em; word-spacing: 0.16em }",
+    ],
+)
+def test_larger_and_wider_text_fits(new_page: NewPage, style: str) -> None:
+    """Nothing is cut off at the side, as wide as a phone or a browser at 200 %."""
+    width = 640 if "200%" in style else 320
+    page = new_page(width=width)
+    page.get_by_role("button", name="Sign in as Alice").click()
+
+    for path in (*PAGES, "/nowhere"):
+        page.goto(urlsplit(page.url)._replace(path=path, query="").geturl())
+        page.wait_for_load_state("networkidle")
+        # Not by a style element, which the bank's policy would refuse.
+        page.evaluate(
+            "(css) => { const sheet = new CSSStyleSheet(); sheet.replaceSync(css); "
+            "document.adoptedStyleSheets = [sheet]; }",
+            style,
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_the_first_key_leads_past_the_head(new_page: NewPage) -> None:
+    """Whoever uses the keyboard need not go through the same links on each page."""
+    page = new_page()
+    page.get_by_role("button", name="Sign in as Alice").click()
+    page.get_by_role("heading", level=1).wait_for()
+
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to content")
+    expect(skip).to_be_focused()
+    box = skip.bounding_box()
+    assert box
+    assert box["height"] >= 24
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+
+    expect(page.get_by_role("link", name="Send money")).to_be_focused()

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import date
+from datetime import timedelta
 
 LONGEST_ADDRESS = 80
 
@@ -63,7 +64,9 @@ class Person:
 
     def move_to(self, address: str) -> None:
         """Have payouts sent to another address."""
-        address = " ".join(address.split())
+        # Browsers fill an address in as on an envelope.
+        lines = (" ".join(line.split()).rstrip(",") for line in address.splitlines())
+        address = ", ".join(filter(None, lines))
         if not address:
             raise Refused("address", "Enter the address that payouts are to go to.")
         if len(address) > LONGEST_ADDRESS:
@@ -90,3 +93,10 @@ def pounds(pence: int) -> str:
     """Return an amount as statements print it."""
     sign = "\N{MINUS SIGN}" if pence < 0 else ""
     return f"{sign}£{abs(pence) // 100:,}.{abs(pence) % 100:02}"
+
+
+def spoken(day: date) -> str:
+    """Return a day as people say it."""
+    today = date.today()
+    near = {today: "Today", today - timedelta(1): "Yesterday"}
+    return near.get(day, f"{day.day} {day:%B}")

@@ -27,6 +27,7 @@ from flask import Response
 from flask import session
 from flask import url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
@@ -56,10 +57,11 @@ def create_app(backend: demo.Backend | None = None) -> Flask:
         # CSRFProtect, with which the extension works as it is.
         SESSION_COOKIE_SAMESITE="Lax",
         STEPUP_LOGIN_URL="/sign-in",
+        STEPUP_BASE_TEMPLATE="base.html",
         **backend.settings,
     )
     app.extensions["books"] = books.Books(backend.people)
-    app.jinja_env.filters["pounds"] = accounts.pounds
+    app.jinja_env.filters |= {"pounds": accounts.pounds, "spoken": accounts.spoken}
     app.register_blueprint(bank)
     stepup.init_app(app)
     backend.add_authenticator(app)
@@ -97,6 +99,7 @@ def payout_address() -> ResponseReturnValue:
     except accounts.Refused as refused:
         return render_template("payout_address.html", refused=refused), 422
     flash("Your payout address has been changed.")
+    flash(g.customer.payout_address, "Address")
     return redirect(url_for(".overview"), 303)
 
 
@@ -120,6 +123,8 @@ def send_money() -> ResponseReturnValue:
     except accounts.Refused as refused:
         return render_template("send_money.html", refused=refused), 422
     flash(done)
+    for name, value in transfer.in_words.items():
+        flash(value, name)
     return redirect(url_for(".overview"), 303)
 
 
@@ -164,14 +169,20 @@ def welcome_strangers() -> ResponseReturnValue | None:
     return None if g.customer or is_signing_in else redirect(url_for(".sign_in"), 303)
 
 
+@bank.app_errorhandler(HTTPException)
+def apologise(error: HTTPException) -> ResponseReturnValue:
+    page = render_template("error.html", error=error)
+    return page, error.code or 500, error.get_headers()
+
+
 @bank.after_app_request
 def harden(response: Response) -> Response:
     # Added, not set: a browser obeys every policy, and the prompt brings its own.
     response.headers.add("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if request.endpoint and not request.endpoint.endswith("static"):
-        response.headers.setdefault("Cache-Control", "no-store")
+    # Of files Flask has said already how they may be kept.
+    response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 
