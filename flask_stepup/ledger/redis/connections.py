@@ -101,7 +101,7 @@ class _TimedTLSSocket(_Timed, ssl.SSLSocket):
 
 class _TCP(Connection):
     def _connect(self) -> socket.socket:
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(self.host, None, type=socket.SOCK_STREAM)
         # Each address gets its share, so that one which is dead leaves time for others.
         self.socket_connect_timeout = time_left() / len(found)
         return _timed(super()._connect)
