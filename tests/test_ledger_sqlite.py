@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -19,8 +20,10 @@ from contextlib import closing
 from contextlib import contextmanager
 from contextlib import ExitStack
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
+from typing import ClassVar
 
 import pytest
 import time_machine
@@ -88,6 +91,12 @@ def test_the_files_are_for_their_owner_alone(
     assert [f.name for f in files] == ["ledger.db", "ledger.db-shm", "ledger.db-wal"]
     assert [mode(f) for f in files] == [0o600] * 3
     assert mode(tmp_path / "made") == 0o700
+
+
+def test_folders_are_made(opened: Callable[..., Ledger], tmp_path: Path) -> None:
+    """As many as are missing on the way to the file."""
+    opened("sqlite:///made/by/us/ledger.db")
+    assert (tmp_path / "made" / "by" / "us" / "ledger.db").is_file()
 
 
 def test_a_folder_that_was_there_is_left_alone(
@@ -302,6 +311,94 @@ gc.collect()
         [*command, uri, str(tmp_path)], capture_output=True, text=True, timeout=30
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class Watched(sqlite3.Connection):
+    """Notes who is open: nobody that is left to the garbage collector."""
+
+    open: ClassVar[list[int]] = []
+    opened: ClassVar[list[int]] = []
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.open.append(id(self))
+        self.opened.append(id(self))
+
+    def close(self) -> None:
+        self.open.remove(id(self))
+        super().close()
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
+    """Connections that are opened from now on."""
+    Watched.open.clear()
+    Watched.opened.clear()
+    connect = partial(sqlite3.connect, factory=Watched)
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    return Watched
+
+
+def test_a_connection_is_kept_for_the_next_user(
+    opened: Callable[..., Ledger], watched: type[Watched], tmp_path: Path
+) -> None:
+    """One serves all who come one after the other, also after a step that failed."""
+    ledger = opened(timeout=0.1)
+    for user in range(5):
+        ledger.revoke_user(f"user {user}")
+        ledger.standing(f"user {user}", "s")
+    with write_lock_of_another_process(tmp_path / "ledger.db"):
+        with pytest.raises(LedgerUnavailable, match="locked"):
+            ledger.clear("u")
+        assert ledger.standing("user 3", "s").generation
+    assert len(watched.opened) == 1
+
+
+@pytest.mark.parametrize("uri", URIS.values(), ids=URIS)
+def test_a_ledger_that_is_dropped_closes_its_connections(
+    uri: str, watched: type[Watched], tmp_path: Path
+) -> None:
+    """Nobody has to call close. Python warns of what is left open from 3.13 on."""
+    ledger = open_ledger(uri, 5.0, str(tmp_path), "bank")
+    ledger.revoke_user("u")
+    assert len(watched.open) == 1
+    del ledger
+    gc.collect()
+    assert watched.open == []
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "corrupt"])
+def test_a_connection_to_what_is_no_ledger_is_closed(
+    opened: Callable[..., Ledger],
+    watched: type[Watched],
+    tmp_path: Path,
+    replaced: bool,
+) -> None:
+    """And another one opened, if there is a ledger in its place."""
+    path = tmp_path / "ledger.db"
+    good = ledger_bytes(tmp_path)
+    path.write_bytes(good)
+    ledger = opened()
+    before = list(watched.open)
+    if not replaced:
+        path.write_bytes(garbage(len(good)))
+        with pytest.raises(LedgerUnavailable):
+            ledger.revoke_user("u")
+        assert watched.open == []
+    put_file(path, good)
+    ledger.revoke_user("u")
+    assert len(before) == len(watched.open) == 1
+
+
+def test_a_connection_that_cannot_be_used_is_closed(
+    watched: type[Watched], tmp_path: Path
+) -> None:
+    """A file that is refused is not left open."""
+    (tmp_path / "ledger.db").write_bytes(garbage(10_000))
+    with pytest.raises(ConfigurationError):
+        open_ledger("sqlite:///ledger.db", 1.0, str(tmp_path), "bank")
+    assert len(watched.opened) == 1
+    assert watched.open == []
 
 
 # --- locks ---

@@ -28,12 +28,11 @@ def patiently(run: Callable[[], T], timeout: float) -> T:
     :param timeout: seconds to wait for that.
     :raises sqlite3.OperationalError: somebody still does, or it failed otherwise.
     """
-    patience = None
+    patience = time.monotonic() + timeout
     while True:
         try:
             return run()
         except sqlite3.OperationalError as error:
-            patience = patience or time.monotonic() + timeout
             if not is_busy(error) or time.monotonic() > patience:
                 raise
         time.sleep(PAUSE)

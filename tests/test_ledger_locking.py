@@ -1,0 +1,170 @@
+"""How a ledger in a SQLite file waits for locks, and for whom it does not."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from ledgers import FIVE
+from ledgers import remaining
+from ledgers import START
+
+from flask_stepup.errors import LedgerUnavailable
+from flask_stepup.ledger import Ledger
+from flask_stepup.ledger import open_ledger
+
+
+@contextmanager
+def opened(folder: Path, timeout: float) -> Iterator[Ledger]:
+    ledger = open_ledger("sqlite:///ledger.db", timeout, str(folder), "bank")
+    with closing(ledger):
+        yield ledger
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Hold the file's one write lock."""
+    path = folder / "ledger.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each try to begin a step that writes, by connections that are opened later."""
+    connect, tries = sqlite3.connect, []
+
+    def note(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            tries.append(statement)
+
+    def watched(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.set_trace_callback(note)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    return tries
+
+
+def test_a_writer_tries_again_and_again(tmp_path: Path, tries: list[str]) -> None:
+    """SQLite itself waits for moments only, and we do between them."""
+    with opened(tmp_path, 1.0) as ledger, write_lock(tmp_path):
+        del tries[:]
+        with pytest.raises(LedgerUnavailable, match="locked"):
+            ledger.clear("u")
+        # Some forty; fewer where a machine is slow.
+        assert len(tries) > 4
+
+
+def test_a_look_up_tries_once_to_write_how_late_it_is(
+    tmp_path: Path, tries: list[str]
+) -> None:
+    """Who is verified waits for nobody: the next look-up tries again."""
+    with (
+        time_machine.travel(START, tick=False) as clock,
+        opened(tmp_path, 5.0) as ledger,
+        write_lock(tmp_path),
+    ):
+        clock.shift(60)
+        del tries[:]
+        assert ledger.standing("u", "s").told_at == START + 60
+        # Twice where the clock of the machine is a coarse one.
+        assert len(tries) in (1, 2)
+
+
+def test_a_new_file_that_is_locked_is_founded_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is known until the lock is given back, and then the ledger works."""
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    with write_lock(tmp_path) as other, opened(tmp_path, 0.1) as ledger:
+        told = [(each.name, each.message) for each in caplog.records]
+        reason = "SQLite: database is locked"
+        path = tmp_path / "ledger.db"
+        assert told == [("flask_stepup", f"the ledger {path} is busy: {reason}")]
+        for step in (lambda: ledger.standing("u", "s"), lambda: ledger.clear("u")):
+            with pytest.raises(LedgerUnavailable, match="locked"):
+                step()
+        other.execute("ROLLBACK")
+        assert remaining(ledger, "u", *FIVE) == 4
+
+
+def test_in_memory_nobody_waits_for_longer_than_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Threads take turns, and whose turn does not come in time learns so."""
+    connect, refusals = sqlite3.connect, []
+    armed: list[str] = []
+
+    def meanwhile(statement: str) -> None:
+        if armed and statement.startswith("COMMIT"):
+            armed.clear()
+            # Another thread would be told the same.
+            with pytest.raises(LedgerUnavailable, match="timed out") as refusal:
+                ledger.clear("v")
+            refusals.append(refusal)
+
+    def watched(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.set_trace_callback(meanwhile)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    with closing(open_ledger("memory://", 0.1, "", "bank")) as ledger:
+        armed.append("now")
+        ledger.revoke_session("s")
+        assert len(refusals) == 1
+        assert ledger.standing("u", "s").session_revoked
+
+
+TURNS = """
+from gevent import monkey
+monkey.patch_all()
+import sqlite3, sys
+import gevent
+from flask_stepup.errors import LedgerUnavailable
+from flask_stepup.ledger import open_ledger
+
+ledger = open_ledger("sqlite:///ledger.db", 1.0, sys.argv[1], "bank")
+other = sqlite3.connect(sys.argv[1] + "/ledger.db", isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+
+def write():
+    try:
+        ledger.clear("u")
+    except LedgerUnavailable:
+        return "refused"
+
+waiting, turns = gevent.spawn(write), 0
+while not waiting.ready():
+    ledger.standing("u", "s")
+    turns += 1
+    gevent.sleep(0.001)
+print(waiting.value, turns > 4)
+other.close()
+ledger.close()
+"""
+
+
+@pytest.mark.skipif(not find_spec("gevent"), reason="missing: gevent")
+def test_who_waits_lets_others_of_the_thread_go_on(tmp_path: Path) -> None:
+    """A worker of gevent serves guarded requests while one request waits to write."""
+    done = subprocess.run(
+        [sys.executable, "-c", TURNS, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "refused True\n", "")
