@@ -106,8 +106,9 @@ PARTS: dict[str, Part] = {
         (
             _IN_MEMORY,
             _CONTRACT.format("sqlite"),
-            "test_ledger_sqlite.py",
-            "test_ledger_processes.py",
+            "test_ledger_sqlite.py test_ledger_locking.py",
+            "test_ledger_forking.py",
+            "test_ledger_processes.py -k 'not valkey'",
         ),
     ),
     "redis": Part(
