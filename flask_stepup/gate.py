@@ -50,7 +50,7 @@ class Gate:
 
     def __post_init__(self) -> None:
         leeway = self.settings.clock_leeway
-        self.inquiry = Inquiry(self.ledger)
+        self.inquiry = Inquiry(self.ledger, leeway)
         self.keeping = Keeping(self.signer, leeway)
         self.elevation = Elevation(self.keeping, self.inquiry, self.ledger)
         self.approvals = Approvals(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Collection
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +13,19 @@ from .ledger import Ledger
 from .ledger import Spending
 from .ledger import Standing
 
+log = logging.getLogger("flask_stepup")
+
 
 @dataclass(slots=True)
 class Inquiry:
-    """Asks the ledger about a person in a session."""
+    """Asks the ledger about a person in a session.
+
+    :param leeway: seconds by which its clock and this host's may disagree.
+    """
 
     ledger: Ledger
+    leeway: float
+    _told_of_clocks: bool = False
 
     def standing(self, binding: Binding, approvals: Collection[str] = ()) -> Standing:
         """Return what has been revoked, and which approvals are spent.
@@ -24,7 +33,9 @@ class Inquiry:
         :raises LedgerUnavailable: it cannot be known.
         """
         nonce, session_id = binding.nonce or "", binding.session_id
-        return self.ledger.standing(binding.user_id, nonce, session_id, approvals)
+        told = self.ledger.standing(binding.user_id, nonce, session_id, approvals)
+        self._compare_clocks(told)
+        return told
 
     def spend(self, binding: Binding, approvals: Mapping[str, str]) -> Spending:
         """Spend the first approval that can be; see :meth:`Ledger.spend`.
@@ -33,3 +44,15 @@ class Inquiry:
         """
         nonce, session_id = binding.nonce or "", binding.session_id
         return self.ledger.spend(binding.user_id, nonce, approvals, session_id)
+
+    def _compare_clocks(self, told: Standing) -> None:
+        apart = told.told_at - time.time()
+        if abs(apart) > self.leeway and not self._told_of_clocks:
+            # Once per app and process, as with another ledger's tokens.
+            self._told_of_clocks = True
+            log.error(
+                "the clock of the ledger's server is %.0f s %s of this host's, so that "
+                "people may be asked for codes again and again: set both",
+                abs(apart),
+                "ahead" if apart > 0 else "behind",
+            )

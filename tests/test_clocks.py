@@ -208,6 +208,34 @@ def test_a_host_whose_clock_lags_opens_nothing_longer(
             assert not (is_open and passed >= MAX_AGE + LEEWAY)
 
 
+@pytest.mark.parametrize(
+    ("apart", "told"),
+    [
+        (LEEWAY + 5, "s ahead"),
+        (-LEEWAY - 5, "s behind"),
+        (LEEWAY - 5, ""),
+        (-LEEWAY + 5, ""),
+    ],
+)
+def test_clocks_that_disagree_are_told_of_once(
+    make_app: MakeApp,
+    valkey_with_clock: Valkey,
+    caplog: pytest.LogCaptureFixture,
+    apart: int,
+    told: str,
+) -> None:
+    """Whoever is asked again and again finds out why."""
+    now = int(time.time())
+    with time_machine.travel(now, tick=False):
+        valkey_with_clock.set_time(now + apart)
+        app = make_app(STEPUP_STORAGE_URI=valkey_with_clock.uri(f"apart{apart}"))
+        for number in range(3):
+            verified(app, f"right {number}")
+
+    lines = [line for line in caplog.messages if "the clock of the ledger" in line]
+    assert [told in line for line in lines] == [True] * bool(told)
+
+
 def test_a_clock_that_is_moved_within_the_leeway_costs_nobody_anything(
     hosts: tuple[Flask, Flask],
 ) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import time
+
 import pytest
+import time_machine
 
 from flask_stepup.binding import Binding
 from flask_stepup.inquiry import Inquiry
 from flask_stepup.ledger import Ledger
 from flask_stepup.ledger import open_ledger
+from flask_stepup.ledger import Standing
 
 BINDING = Binding("alice", "nonce", "login")
 
@@ -19,7 +24,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture
 def inquiry(ledger: Ledger) -> Inquiry:
-    return Inquiry(ledger)
+    return Inquiry(ledger, 10)
 
 
 def test_a_standing_is_of_user_session_and_login(
@@ -73,3 +78,44 @@ def test_it_spends_for_this_person_in_this_session(
     assert inquiry.spend(bearer, {"other": origin}).approval == "other"
     ledger.revoke_user("alice", "login")
     assert inquiry.spend(bearer, {"login": origin}).approval is None
+
+
+class Elsewhere:
+    """A ledger whose clock is so many seconds ahead."""
+
+    def __init__(self, ahead: float) -> None:
+        self.ahead = ahead
+
+    def standing(self, *_: object) -> Standing:
+        return Standing(told_at=time.time() + self.ahead)
+
+
+@pytest.mark.parametrize(
+    ("leeway", "ahead", "told"),
+    [
+        (10, 10.0, None),
+        (10, -10.0, None),
+        (10, 10.5, "10 s ahead"),
+        (10, -11.0, "11 s behind"),
+        (10, 3_600.0, "3600 s ahead"),
+        (0, 0.75, "1 s ahead"),
+        (0, -0.75, "1 s behind"),
+        (0, 0.0, None),
+    ],
+)
+def test_clocks_that_disagree_are_told_of(
+    caplog: pytest.LogCaptureFixture, leeway: int, ahead: float, told: str | None
+) -> None:
+    """By more than the leeway, and once."""
+    with time_machine.travel(1_800_000_000, tick=False):
+        inquiry = Inquiry(Elsewhere(ahead), leeway)  # type: ignore[arg-type]
+        inquiry.standing(BINDING)
+        inquiry.standing(BINDING)
+
+    expected = (
+        f"the clock of the ledger's server is {told} of this host's, so that people "
+        "may be asked for codes again and again: set both"
+    )
+    assert caplog.record_tuples == (
+        [("flask_stepup", logging.ERROR, expected)] if told else []
+    )
