@@ -538,6 +538,25 @@ def test_a_step_that_fails_leaves_those_of_others_alone(
         ledger.close()
 
 
+def test_connections_that_nobody_hears_any_more_cost_one_step(
+    shared: Valkey, opened: Opener, prefix: str
+) -> None:
+    """As of a host that was unplugged: what is found out of one is true of all."""
+    with wire_to(shared.port) as wire:
+        uri = f"redis://127.0.0.1:{wire.port}?prefix={prefix}"
+        ledger = opened(uri, timeout=1.5)
+        # So slowly that each of four has a connection of its own.
+        wire.seconds_per_byte = 0.0005
+        race(4, lambda _: ledger.standing("u", "s"))
+        wire.silence()
+        with pytest.raises(LedgerUnavailable):
+            ledger.standing("u", "s")
+        told = race(4, lambda _: ledger.standing("u", "s").ledger_id)
+        wire.seconds_per_byte = 0.0
+        assert told == [ledger.id] * 4
+        ledger.close()
+
+
 @pytest.mark.parametrize("times", [1, 5])
 def test_an_attempt_that_was_not_answered_is_given_back(
     server: Valkey, opened: Opener, times: int

@@ -33,6 +33,7 @@ class Wire:
         #: And what the server has.
         self.told: list[bytes] = []
         self._sockets: list[socket.socket] = []
+        self._unheard: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
@@ -49,6 +50,10 @@ class Wire:
             with suppress(OSError):
                 # Past the methods of an SSLSocket, which are not for two threads.
                 socket.socket.shutdown(self._sockets.pop(), socket.SHUT_RDWR)
+
+    def silence(self) -> None:
+        """Pass on nothing more of what is said on connections that are open now."""
+        self._unheard = list(self._sockets)
 
     def close(self) -> None:
         with suppress(OSError):
@@ -71,6 +76,8 @@ class Wire:
         with suppress(OSError):
             while said := near.recv(65_536):
                 self.heard.append(said)
+                if near in self._unheard:
+                    continue
                 if self.says:
                     near.sendall(self.says)
                 else:
