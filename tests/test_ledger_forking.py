@@ -121,11 +121,13 @@ def test_who_comes_during_a_fork_waits_outside(
     assert isinstance(lender.lent, Tickets)
     fork.before()
     late: Future[object] = thread.submit(fork.enter, lender)
-    assert lender.lent.came.wait(PATIENCE)
-    time.sleep(0.05)
-    assert not late.done()
-    assert lender.lent == set()
-    fork.after()
+    try:
+        assert lender.lent.came.wait(PATIENCE)
+        time.sleep(0.05)
+        assert not late.done()
+        assert lender.lent == set()
+    finally:
+        fork.after()
     assert lender.lent == {late.result(PATIENCE)}
 
 
