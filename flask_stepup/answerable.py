@@ -7,7 +7,6 @@ from contextlib import suppress
 
 from .approvals import name_of_void
 from .assessment import Assessment
-from .attempt import reserve
 from .challenge import Challenge
 from .errors import InvalidToken
 from .errors import LedgerUnavailable
@@ -16,6 +15,7 @@ from .errors import OperationVoided
 from .errors import TokenExpired
 from .gate import Gate
 from .policy import is_current
+from .reservation import reserve
 from .subject import Subject
 
 

@@ -15,17 +15,16 @@ from .errors import OutcomeUnknown
 from .errors import Rejection
 from .errors import SessionFull
 from .errors import StepUpError
-from .errors import TooManyAttempts
 from .errors import VerifierError
 from .errors import VerifierFault
 from .gate import Gate
 from .gate import real_app
 from .keeping import name_of_approval
-from .ledger import Exhausted
 from .ledger import Standing
 from .ledger import Ticket
 from .marker import Operation
 from .policy import Policy
+from .reservation import reserve
 from .session_state import check_room
 from .signals import attempts_exhausted
 from .signals import code_reused
@@ -66,9 +65,11 @@ class Attempt:
     standing: Standing
     operation: Operation | None = None
 
-    def run(self, typed: str) -> Success:
+    def run(self, typed: str, submission: str = "") -> Success:
         """Try the code as it was typed; on return the marker is in the session.
 
+        :param submission: names it, where the client does: the same code with the same
+            name is the same attempt, which a browser or a bad network has repeated.
         :raises Rejection: not a code, used before, no room, or too many attempts.
         :raises VerifierError: what the verifier said instead of yes.
         :raises InvalidToken: the elevation was ended meanwhile.
@@ -77,7 +78,7 @@ class Attempt:
         code, binding = read_code(typed), self.gate.elevation.binding(self.subject)
         self._check_room(binding)
         try:
-            ticket = reserve(self.gate, self.subject)
+            ticket = reserve(self.gate, self.subject, submission, code)
             verification = self._ask(ticket, code)
             self._settle(ticket, code, binding)
         except StepUpError as error:
@@ -176,21 +177,6 @@ class Attempt:
         reverification_failed.send(
             real_app(), user_id=user_id, policy=self.policy, error=error
         )
-
-
-def reserve(gate: Gate, subject: Subject) -> Ticket:
-    """Take one attempt.
-
-    It is taken before the verifier is asked: whoever tests first and counts later lets
-    parallel guesses through.
-
-    :raises TooManyAttempts: none is left.
-    :raises LedgerUnavailable: nobody is asked.
-    """
-    reserved = gate.ledger.reserve(subject.user_id, gate.settings.attempt_limit)
-    if isinstance(reserved, Exhausted):
-        raise TooManyAttempts(reserved.retry_after, reserved.until)
-    return reserved
 
 
 #: What people bring about, and nobody has to be called for.

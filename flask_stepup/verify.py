@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -53,13 +54,13 @@ from .subject import Subject
 def verify() -> Response:
     """Try a code, and on success send the person on."""
     gate = current_gate()
-    token, typed = _submitted()
+    token, *submitted = _submitted()
     try:
         subject, challenge = _answering(gate, token)
         if challenge.form and is_cross_site():
             # Another site would choose what is confirmed.
             raise InvalidToken("a form is not carried across sites")
-        return _answered(gate, subject, challenge, token, typed)
+        return _answered(gate, subject, challenge, token, submitted)
     except (InvalidToken, Refusal) as error:
         if _wants_json():
             return problem_json(problem_of(error))
@@ -69,7 +70,11 @@ def verify() -> Response:
 
 
 def _answered(
-    gate: Gate, subject: Subject, challenge: Challenge, token: str, typed: str
+    gate: Gate,
+    subject: Subject,
+    challenge: Challenge,
+    token: str,
+    submitted: Sequence[str],
 ) -> Response:
     success = None
     try:
@@ -91,7 +96,7 @@ def _answered(
         try:
             check_age(gate, challenge)
             attempt = Attempt(gate, subject, policy, standing, challenge.operation)
-            success = attempt.run(typed)
+            success = attempt.run(*submitted)
         except (LedgerUnavailable, Rejection, TokenExpired, VerifierError) as error:
             return _ask_again(error, *kept_open(gate, subject, challenge, token))
     if _wants_json():
@@ -147,8 +152,8 @@ def _told(
     return told
 
 
-def _submitted() -> tuple[str, str]:
-    """Challenge and code, empty where they are missing or no text.
+def _submitted() -> list[str]:
+    """Challenge, code and the submission's name; empty what is missing or no text.
 
     :raises ClientDisconnected: 400 where the body ends too early.
     """
@@ -160,12 +165,9 @@ def _submitted() -> tuple[str, str]:
             with suppress(RecursionError):
                 source = request.get_json(silent=True)
     if not isinstance(source, Mapping):
-        return "", ""
-    challenge, code = source.get("challenge"), source.get("code")
-    return (
-        challenge if isinstance(challenge, str) else "",
-        code if isinstance(code, str) else "",
-    )
+        source = {}
+    values = (source.get(name) for name in ("challenge", "code", "submission"))
+    return [value if isinstance(value, str) else "" for value in values]
 
 
 def _wants_json() -> bool:

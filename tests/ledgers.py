@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextlib import suppress
 from typing import Any
 
 import time_machine
@@ -47,6 +51,27 @@ def retry_after(ledger: Ledger, user: str, *limits: Limit) -> int:
     reserved = ledger.reserve(user, limits)
     assert isinstance(reserved, Exhausted)
     return reserved.retry_after
+
+
+class Late(Exception):
+    """Too much time has gone by."""
+
+
+@contextmanager
+def alarm(seconds: float) -> Iterator[None]:
+    """Interrupt what is done after so many seconds, wherever it is."""
+
+    def ring(*_: object) -> None:
+        raise Late
+
+    before = signal.signal(signal.SIGALRM, ring)
+    with suppress(Late):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 class Clock:

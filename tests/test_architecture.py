@@ -49,6 +49,7 @@ LAYERS = [
     ],
     ["elevation", "approvals"],
     ["gate", "loaders"],
+    ["reservation"],
     ["attempt", "challenge", "companions", "arrival", "status"],
     ["unmet", "pages", "answerable"],
     ["sign_in"],

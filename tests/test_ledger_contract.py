@@ -32,6 +32,7 @@ from flask_stepup.ledger import Exhausted
 from flask_stepup.ledger import Ledger
 from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
+from flask_stepup.ledger import Repeated
 from flask_stepup.ledger import Settlement
 from flask_stepup.ledger import Spending
 from flask_stepup.ledger import Standing
@@ -346,6 +347,66 @@ class TestEveryLedger:
             ledger.refund(ticket)
         assert [remaining(ledger, "u", *FIVE) for _ in range(5)] == [4, 3, 2, 1, 0]
         assert isinstance(ledger.reserve("u", FIVE), Exhausted)
+
+    def test_the_same_attempt_is_counted_once(self, ledger: Ledger, clock: Any) -> None:
+        """Whoever repeats it, by its name, takes no other one."""
+        named = "4611686018427387904"
+        first = ledger.reserve("u", FIVE, named)
+        assert isinstance(first, Ticket)
+        assert (first.user_id, first.id, first.remaining) == ("u", named, 4)
+        clock.shift(1)
+        assert ledger.reserve("u", FIVE, named) == Repeated()
+        other = ledger.reserve("u", FIVE, str(2**63 - 1))
+        assert isinstance(other, Ticket)
+        assert other.remaining == 3
+        assert remaining(ledger, "u", *FIVE) == 2
+
+    def test_names_of_attempts_differ(self, ledger: Ledger) -> None:
+        """Those that nobody names; none is larger than a table has room for."""
+        tickets = [ledger.reserve("u", (Limit(100, 60),)) for _ in range(50)]
+        ids = {int(t.id) for t in tickets if isinstance(t, Ticket)}
+        assert len(ids) == 50
+        assert 0 <= min(ids)
+        assert max(ids) < 2**63
+
+    def test_an_attempt_that_was_given_back_can_be_made_again(
+        self, ledger: Ledger, clock: Any
+    ) -> None:
+        """By the same name: nobody has told whether the code is right."""
+        first = ledger.reserve("u", FIVE, "7")
+        assert isinstance(first, Ticket)
+        ledger.refund(first)
+        assert isinstance(ledger.reserve("u", FIVE, "7"), Ticket)
+        ledger.clear("u")
+        assert isinstance(ledger.reserve("u", FIVE, "7"), Ticket)
+
+    def test_where_none_is_left_the_same_attempt_is_told_so(
+        self, ledger: Ledger, clock: Any
+    ) -> None:
+        """What a person needs to know then is until when."""
+        limit = Limit(1, 60)
+        assert isinstance(ledger.reserve("u", (limit,), "7"), Ticket)
+        assert retry_after(ledger, "u", limit) == 60
+        assert isinstance(ledger.reserve("u", (limit,), "7"), Exhausted)
+
+    def test_threads_race_with_one_attempt(self, ledger: Ledger) -> None:
+        """One of them makes it."""
+        made = race(32, lambda _: ledger.reserve("u", FIVE, "7"))
+        assert sum(isinstance(one, Ticket) for one in made) == 1
+        assert made.count(Repeated()) == 31
+
+    @pytest.mark.parametrize("back", [60, 3_600, 30_000_000])
+    def test_a_clock_that_ran_ahead_locks_nobody_out_for_longer(
+        self, ledger: Ledger, clock: Any, back: int
+    ) -> None:
+        """Attempts of a time that has not come yet leave as if they were made now."""
+        clock.shift(back)
+        for _ in range(5):
+            ledger.reserve("u", FIVE)
+        clock.shift(-back)
+        assert retry_after(ledger, "u", *FIVE) == 300
+        clock.shift(301)
+        assert remaining(ledger, "u", *FIVE) == 4
 
     def test_clear_forgets_all_attempts_of_a_user(
         self, ledger: Ledger, clock: Any

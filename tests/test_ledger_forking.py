@@ -62,7 +62,7 @@ def thread() -> Iterator[ThreadPoolExecutor]:
 
 def test_everybody_has_a_ticket_of_their_own(fork: Fork, lender: Lender) -> None:
     """Whoever gives one back takes nobody else's away."""
-    first, second = fork.enter(lender), fork.enter(lender)
+    first, second = fork.enter(lender, object()), fork.enter(lender, object())
     assert lender.lent == {first, second}
     assert first is not second
 
@@ -71,7 +71,7 @@ def test_a_fork_waits_for_who_is_in(
     fork: Fork, lender: Lender, thread: ThreadPoolExecutor
 ) -> None:
     """It begins when the last one has left, and what is idle is closed then."""
-    tickets = [fork.enter(lender) for _ in range(2)]
+    tickets = [fork.enter(lender, object()) for _ in range(2)]
     forking = thread.submit(fork.before)
     for ticket in tickets:
         time.sleep(0.05)
@@ -88,7 +88,7 @@ def test_a_fork_begins_soon_after_the_last_has_left(
     """It looks often. The quickest of three is asked, since machines may be slow."""
 
     def seconds() -> float:
-        ticket = fork.enter(lender)
+        ticket = fork.enter(lender, object())
         forking = thread.submit(fork.before)
         time.sleep(0.02)
         began = time.monotonic()
@@ -102,7 +102,7 @@ def test_a_fork_begins_soon_after_the_last_has_left(
 
 def test_a_fork_does_not_wait_for_ever(fork: Fork, lender: Lender) -> None:
     """Who is stuck holds it up for some seconds, and the next one is no worse off."""
-    stuck = fork.enter(lender)
+    stuck = fork.enter(lender, object())
     began = time.monotonic()
     fork.before()
     assert time.monotonic() - began > 4
@@ -120,7 +120,7 @@ def test_who_comes_during_a_fork_waits_outside(
     """They hold it up no longer, and are in as soon as it is over."""
     assert isinstance(lender.lent, Tickets)
     fork.before()
-    late: Future[object] = thread.submit(fork.enter, lender)
+    late: Future[object] = thread.submit(fork.enter, lender, object())
     try:
         assert lender.lent.came.wait(PATIENCE)
         time.sleep(0.05)
@@ -137,7 +137,7 @@ def test_in_a_child_nobody_is_in(fork: Fork, lender: Lender) -> None:
     lender.lent.add("somebody on the way in")
     fork.after_in_child()
     assert lender.lent == set()
-    ticket = fork.enter(lender)
+    ticket = fork.enter(lender, object())
     assert lender.lent == {ticket}
 
 

@@ -5,22 +5,29 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextlib import contextmanager
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+from ledgers import alarm
 from ledgers import FIVE
 from ledgers import remaining
 from ledgers import START
 
 from flask_stepup.errors import LedgerUnavailable
 from flask_stepup.ledger import Ledger
+from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
+from flask_stepup.ledger import Ticket
 
 
 @contextmanager
@@ -34,7 +41,8 @@ def opened(folder: Path, timeout: float) -> Iterator[Ledger]:
 def write_lock(folder: Path) -> Iterator[sqlite3.Connection]:
     """Hold the file's one write lock."""
     path = folder / "ledger.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    free = {"isolation_level": None, "check_same_thread": False}
+    with closing(sqlite3.connect(path, **free)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield other
 
@@ -65,6 +73,58 @@ def test_a_writer_tries_again_and_again(tmp_path: Path, tries: list[str]) -> Non
             ledger.clear("u")
         # Some forty; fewer where a machine is slow.
         assert len(tries) > 4
+
+
+def test_whoever_is_interrupted_leaves_no_lock_behind(tmp_path: Path) -> None:
+    """By an alarm, say, that comes at the very moment when the lock is there."""
+    with opened(tmp_path, 1.0) as ledger:
+        for number in range(40):
+            with write_lock(tmp_path) as other:
+                timer = threading.Timer(0.01, other.execute, ("COMMIT",))
+                timer.start()
+                with suppress(LedgerUnavailable), alarm(0.006 + 0.0002 * number):
+                    ledger.reserve("u", (Limit(1_000, 300),))
+                timer.join()
+            with closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
+                # Nobody holds it: SQLite itself would wait for nothing.
+                other.execute("PRAGMA busy_timeout = 0")
+                other.execute("BEGIN IMMEDIATE")
+
+
+def test_a_refund_that_fails_is_made_good_later(tmp_path: Path) -> None:
+    """Nobody is locked out by an outage of the verifier and a lock at once."""
+    with opened(tmp_path, 0.05) as ledger:
+        for _ in range(6):
+            ticket = ledger.reserve("u", FIVE)
+            assert isinstance(ticket, Ticket)
+            with write_lock(tmp_path), pytest.raises(LedgerUnavailable):
+                ledger.refund(ticket)
+        with write_lock(tmp_path), pytest.raises(LedgerUnavailable):
+            ledger.reserve("u", FIVE)
+        assert remaining(ledger, "u", *FIVE) == 4
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(tmp_path: Path) -> None:
+    """What would be written to it nobody else would ever see."""
+    with opened(tmp_path, 5.0) as ledger:
+        ledger.close()
+        path = tmp_path / "ledger.db"
+        # A copy that is locked as long as it takes to put another one in its place.
+        with write_lock(tmp_path) as other, ThreadPoolExecutor(1) as pool:
+            other.execute("DROP TABLE identity")
+            other.execute("COMMIT")
+            other.execute("BEGIN IMMEDIATE")
+            waiting = pool.submit(ledger.revoke_session, "s")
+            time.sleep(0.1)
+            for file in tmp_path.glob("ledger.db*"):
+                file.unlink()
+            with opened(tmp_path, 5.0) as anew:
+                other.execute("COMMIT")
+                with pytest.raises(LedgerUnavailable, match="replaced"):
+                    waiting.result()
+                ledger.revoke_session("s")
+                assert anew.standing("u", "s").session_revoked
+                assert path.exists()
 
 
 def test_a_look_up_tries_once_to_write_how_late_it_is(

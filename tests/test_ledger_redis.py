@@ -642,7 +642,7 @@ def test_a_server_whose_clock_jumps_and_is_put_right_brings_nothing_back(
     else:
         ledger.revoke_user("u")
     server.set_time(time.time() + 3 * 86_400)
-    assert ledger.standing("v", "t").ledger_id
+    assert ledger.standing("u", "s").ledger_id
     server.set_time(time.time())
     after = ledger.standing("u", "s")
     assert after.session_revoked or after.origin != before

@@ -81,6 +81,19 @@ def test_one_step_gives_one_id(opened: Callable[[], Ledger], clock: Any) -> None
     assert len(set(ids)) == 1
 
 
+def test_claims_count_again_when_a_clock_was_put_right(
+    opened: Callable[[], Ledger], clock: Any
+) -> None:
+    """A revocation of a time that has not come yet was now, and not then."""
+    ledger = opened()
+    clock.shift(30_000_000)
+    ledger.revoke_user("u")
+    clock.shift(-30_000_000)
+    ledger.standing("u", "s")
+    clock.shift(60)
+    assert 59 < ledger.standing("u", "s").revoked_for < 62
+
+
 def test_looking_writes_down_how_late_it_is_now_and_then(
     opened: Callable[[], Ledger], clock: Any, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from .opening import open_ledger as open_ledger
 from .protocol import Ledger as Ledger
 from .values import Exhausted as Exhausted
 from .values import LEDGER_ID_LENGTH as LEDGER_ID_LENGTH
+from .values import Repeated as Repeated
 from .values import Settlement as Settlement
 from .values import Spending as Spending
 from .values import Standing as Standing

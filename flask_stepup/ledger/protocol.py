@@ -9,6 +9,7 @@ from typing import Protocol
 
 from .limits import Limit
 from .values import Exhausted
+from .values import Repeated
 from .values import Settlement
 from .values import Spending
 from .values import Standing
@@ -47,8 +48,14 @@ class Ledger(Protocol):
         """
         ...
 
-    def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
-        """Take one attempt from every limit, or none at all."""
+    def reserve(
+        self, user_id: str, limits: Sequence[Limit], ticket_id: str | None = None
+    ) -> Ticket | Repeated | Exhausted:
+        """Take one attempt from every limit, or none at all.
+
+        :param ticket_id: names the attempt (:attr:`Ticket.id`), as a new one is by
+            default: one that counts already is not taken again.
+        """
         ...
 
     def refund(self, ticket: Ticket) -> None:

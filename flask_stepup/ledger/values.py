@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -66,12 +67,17 @@ class Standing:
         return self.told_at - self.revoked_at
 
 
+def new_ticket_id() -> str:
+    """Return a name that no attempt has."""
+    return str(secrets.randbits(63))
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """An attempt that is reserved, to be refunded by this very ticket.
 
     :param user_id: whose attempt it is.
-    :param id: its name among theirs, given once.
+    :param id: its name: a number of at most 63 bits, in decimal.
     :param remaining: attempts that are left after this one.
     :param locked_until: where none is left, when the next one will be possible, in
         seconds since the epoch, by the clock of the ledger.
@@ -81,6 +87,11 @@ class Ticket:
     id: str
     remaining: int
     locked_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The very same attempt is reserved already, and is not counted twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,14 @@
     told.textContent = told.textContent.replace(stepupMoment, at.toLocaleString(own, style));
   };
 
-  if (form) takeCodes(form.elements.code);
+  if (form) {
+    takeCodes(form.elements.code);
+    // What is sent twice with the same name, by a reload or the network, is tried once.
+    const name = Object.assign(document.createElement("input"), {
+      type: "hidden", name: "submission", value: `${Date.now()}${Math.random()}`,
+    });
+    form.append(name);
+  }
   for (const wait of all("[data-stepup-wait]")) countDown(wait, wait.dataset.stepupWait);
   for (const told of all("[data-stepup-at]")) showLocally(told, told.dataset);
   if (onward && navigator.onLine) {

@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def remembering(browser: Browser) -> Iterator[Browser]:
-    """Open another that keeps pages to go back to, as people's do, unlike Playwright's."""
+    """Open another that keeps pages to go back to, as people's own do."""
     other = browser.browser_type.launch(
         executable_path=CHROMIUM,
         args=ARGUMENTS,

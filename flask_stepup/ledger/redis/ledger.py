@@ -23,7 +23,10 @@ from ..keys import code_key
 from ..keys import session_key
 from ..keys import user_key
 from ..limits import Limit
+from ..owed import Owed
 from ..values import Exhausted
+from ..values import new_ticket_id
+from ..values import Repeated
 from ..values import REVOCATION_KEPT
 from ..values import Settlement
 from ..values import Spending
@@ -38,13 +41,12 @@ from .standings import read_standing
 
 log = logging.getLogger("flask_stepup")
 
-#: Seconds that the id of a ledger is kept after its last use: longer than anything that
-#: is kept beside it, or granted under it.
-ID_KEPT = 60 * 86_400
-#: Users whose attempts were not answered, which are remembered to be given back, and
-#: how many of each.
-MOST_UNANSWERED = 1_000
-MOST_UNANSWERED_EACH = 20
+#: Seconds that the id of a ledger is kept after its last use, and an hour more or less:
+#: longer than anything that is granted under it, and shorter than a revocation is kept.
+#: So where a server's clock jumps far enough to drop what is revoked, all is void.
+ID_KEPT = 25 * 3_600
+#: What becomes of an attempt, as the script that reserves it tells.
+_TAKEN, _REPEATED = 1, 2
 
 
 class RedisLedger:
@@ -57,7 +59,7 @@ class RedisLedger:
     def __init__(self, address: Address, timeout: float) -> None:
         self._prefix = f"{{stepup:{address.prefix}}}:"
         self._server = Server(address, timeout)
-        self._unanswered: dict[str, list[str]] = {}
+        self._owed = Owed()
         self.id = ""
         try:
             self._prove_writable()
@@ -87,30 +89,36 @@ class RedisLedger:
             told = self._server.run("look_up", keys, _standing_arguments())
             return self._read(told, asked)
 
-    def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
-        ticket = secrets.token_urlsafe(9)
+    def reserve(
+        self, user_id: str, limits: Sequence[Limit], ticket_id: str | None = None
+    ) -> Ticket | Repeated | Exhausted:
+        ticket_id = ticket_id or new_ticket_id()
         longest = max(limit.seconds for limit in limits)
         pairs = [n for limit in limits for n in (limit.count, limit.seconds)]
-        # Of those that were sent and not answered nobody knows whether they were taken.
-        # They are given back with the next one.
-        lost = self._unanswered.pop(user_id, [])
-        arguments = [ticket, longest, " ".join(lost), *pairs]
+        owed = self._owed.take(user_id)
+        arguments = [ticket_id, longest, " ".join(owed), *pairs]
         try:
             with self._server.step():
                 keys = self._keys(attempts_key(user_id))
-                is_taken, number, until = self._server.run("reserve", keys, arguments)
-                if is_taken:
-                    return Ticket(user_id, ticket, number, float(until))
+                outcome, number, until = self._server.run("reserve", keys, arguments)
+                if outcome == _TAKEN:
+                    return Ticket(user_id, ticket_id, number, float(until))
+                if outcome == _REPEATED:
+                    return Repeated()
                 return Exhausted(number, float(until))
-        except LedgerUnavailable:
-            if len(self._unanswered) < MOST_UNANSWERED:
-                self._unanswered[user_id] = [*lost, ticket][-MOST_UNANSWERED_EACH:]
+        except BaseException:
+            # It may have been taken all the same, as one that was left half-way may.
+            self._owed.add(user_id, [*owed, ticket_id])
             raise
 
     def refund(self, ticket: Ticket) -> None:
-        with self._server.step():
-            keys = self._keys(attempts_key(ticket.user_id))
-            self._server.command("ZREM", *keys, ticket.id)
+        try:
+            with self._server.step():
+                keys = self._keys(attempts_key(ticket.user_id))
+                self._server.command("ZREM", *keys, ticket.id)
+        except BaseException:
+            self._owed.add(ticket.user_id, [ticket.id])
+            raise
 
     def settle(
         self,

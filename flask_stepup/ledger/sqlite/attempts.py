@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 from ..limits import Limit
 from ..values import Exhausted
+from ..values import Repeated
 from ..values import Ticket
 
 
@@ -16,7 +18,8 @@ def reserve(
     connection: sqlite3.Connection,
     user_id: str,
     limits: Sequence[Limit],
-) -> Ticket | Exhausted:
+    ticket_id: str,
+) -> Ticket | Repeated | Exhausted:
     """Take one attempt from every limit, or none; in a transaction that writes."""
     now = time.time()
     # Each window's newest attempts. Where they fill it, or this one will, the oldest
@@ -27,18 +30,24 @@ def reserve(
         return Exhausted(math.ceil(until - now), until)
     remaining = min(limit.count - len(at) for limit, at in windows) - 1
     filled = [w for w in windows if len(w[1]) == w[0].count - 1]
-    ticket = connection.execute(
-        "INSERT INTO attempts (user_id, at, expires) VALUES (?, ?, ?)",
-        (user_id, now, now + max(limit.seconds for limit in limits)),
-    ).lastrowid
-    return Ticket(user_id, str(ticket), remaining, _free_again(filled, now))
+    expires = now + max(limit.seconds for limit in limits)
+    taken = connection.execute(
+        "INSERT OR IGNORE INTO attempts (ticket, user_id, at, expires)"
+        " VALUES (?, ?, ?, ?)",
+        (ticket_id, user_id, now, expires),
+    )
+    if not taken.rowcount:
+        return Repeated()
+    return Ticket(user_id, ticket_id, remaining, _free_again(filled, now))
 
 
-def refund(connection: sqlite3.Connection, ticket: Ticket) -> None:
-    """Give an attempt back, if it still counts."""
-    connection.execute(
+def refund(
+    connection: sqlite3.Connection, user_id: str, ticket_ids: Iterable[str]
+) -> None:
+    """Give attempts back, those that still count."""
+    connection.executemany(
         "DELETE FROM attempts WHERE ticket = ? AND user_id = ?",
-        (ticket.id, ticket.user_id),
+        [(ticket_id, user_id) for ticket_id in ticket_ids],
     )
 
 

@@ -38,13 +38,12 @@ class Fork:
         self._lock = threading.Lock()
         self._under_way = False
 
-    def enter(self, pool: ForkSafe) -> object:
-        """Return a ticket in ``pool.lent``, which the caller discards when it is done.
+    def enter(self, pool: ForkSafe, ticket: object) -> object:
+        """Put a ticket into ``pool.lent``, which the caller discards when it is done.
 
         To enter first and look afterwards leaves no gap: whoever forks raises the flag
         first and looks who is in afterwards.
         """
-        ticket = object()
         pool.lent.add(ticket)
         while self._under_way:
             pool.lent.discard(ticket)

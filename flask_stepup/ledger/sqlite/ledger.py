@@ -13,7 +13,10 @@ from ...errors import LedgerUnavailable
 from ..keys import session_key
 from ..keys import user_key
 from ..limits import Limit
+from ..owed import Owed
 from ..values import Exhausted
+from ..values import new_ticket_id
+from ..values import Repeated
 from ..values import Settlement
 from ..values import Spending
 from ..values import Standing
@@ -42,6 +45,7 @@ class SQLiteLedger:
     """
 
     def __init__(self, path: Path | None, timeout: float, *, leeway: float) -> None:
+        self._owed = Owed()
         try:
             self._database = Database(path, timeout, leeway)
             with self._database.step():
@@ -70,13 +74,26 @@ class SQLiteLedger:
     ) -> Standing:
         return self._database.look_up((user_id, nonce, session_id, approvals))
 
-    def reserve(self, user_id: str, limits: Sequence[Limit]) -> Ticket | Exhausted:
-        with self._database.step() as connection:
-            return reserve(connection, user_id, limits)
+    def reserve(
+        self, user_id: str, limits: Sequence[Limit], ticket_id: str | None = None
+    ) -> Ticket | Repeated | Exhausted:
+        ticket_id = ticket_id or new_ticket_id()
+        owed = self._owed.take(user_id)
+        try:
+            with self._database.step() as connection:
+                refund(connection, user_id, owed)
+                return reserve(connection, user_id, limits, ticket_id)
+        except BaseException:
+            self._owed.add(user_id, owed)
+            raise
 
     def refund(self, ticket: Ticket) -> None:
-        with self._database.step() as connection:
-            refund(connection, ticket)
+        try:
+            with self._database.step() as connection:
+                refund(connection, ticket.user_id, [ticket.id])
+        except BaseException:
+            self._owed.add(ticket.user_id, [ticket.id])
+            raise
 
     def settle(
         self,

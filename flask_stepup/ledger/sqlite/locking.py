@@ -44,8 +44,9 @@ def transaction(connection: sqlite3.Connection, timeout: float) -> Iterator[None
 
     :param timeout: seconds to wait for the lock.
     """
-    patiently(lambda: connection.execute("BEGIN IMMEDIATE"), timeout)
     try:
+        # In here: a signal may raise as soon as the lock is held.
+        patiently(lambda: connection.execute("BEGIN IMMEDIATE"), timeout)
         yield
         connection.execute("COMMIT")
     except BaseException:

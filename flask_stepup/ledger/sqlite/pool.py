@@ -53,8 +53,10 @@ class FilePool:
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        ticket = fork.enter(self)
+        ticket = object()
         try:
+            # In here: a signal may raise as soon as the ticket is taken.
+            fork.enter(self, ticket)
             connection, file = self._take()
             useful = True
             try:
@@ -65,7 +67,8 @@ class FilePool:
                 useful = isinstance(error, sqlite3.OperationalError)
                 raise
             finally:
-                if useful:
+                # One that a signal left half-way holds the lock that all others want.
+                if useful and not connection.in_transaction:
                     self._idle.append((connection, file))
                 else:
                     connection.close()
@@ -100,10 +103,13 @@ class FilePool:
         with suppress(FileExistsError):
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
             os.close(os.open(self._path, flags, 0o600))
+        file = _file_at(self._path)
         connection = _connect(str(self._path), self._timeout)
         try:
             self._prepare(connection)
-            return connection, _file_at(self._path)
+            if _file_at(self._path) != file:
+                raise sqlite3.OperationalError("the file was replaced meanwhile")
+            return connection, file
         except BaseException:
             connection.close()
             raise

@@ -10,7 +10,7 @@ from contextlib import suppress
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL, newest REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS attempts (
-    ticket INTEGER PRIMARY KEY AUTOINCREMENT,
+    ticket INTEGER PRIMARY KEY,
     user_id TEXT NOT NULL, at REAL NOT NULL, expires REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS attempts_by_user ON attempts (user_id, at);
 CREATE INDEX IF NOT EXISTS attempts_by_expiry ON attempts (expires);

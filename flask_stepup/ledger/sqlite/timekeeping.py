@@ -55,6 +55,12 @@ class Timekeeping:
                 newest - now,
             )
             ledger_id = secrets.token_urlsafe(4)
+            # What has not been yet would count until its time has come.
+            for table in ("attempts", "revocations"):
+                connection.execute(
+                    f"UPDATE {table} SET at = ?1 WHERE at > ?1",  # noqa: S608
+                    (now,),
+                )
         elif now <= newest:
             return ledger_id
         kept = ledger_id, now

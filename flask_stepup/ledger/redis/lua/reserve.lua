@@ -6,8 +6,20 @@
 
 local at = now()
 local attempts = KEYS[1]
-for lost in string.gmatch(ARGV[3], '%S+') do
-  redis.call('ZREM', attempts, lost)
+-- First of all: a server that is full refuses the first write of a script, and no code
+-- shall be asked for that could not be written down afterwards.
+local is_taken = redis.call('ZADD', attempts, 'NX', precise(at), ARGV[1]) == 0
+if not is_taken then
+  redis.call('ZREM', attempts, ARGV[1])
+end
+for owed in string.gmatch(ARGV[3], '%S+') do
+  redis.call('ZREM', attempts, owed)
+  is_taken = is_taken and owed ~= ARGV[1]
+end
+-- The clock was set back: what has not been yet would count until its time has come.
+local ahead = redis.call('ZRANGEBYSCORE', attempts, '(' .. precise(at), '+inf')
+for i = 1, #ahead do
+  redis.call('ZADD', attempts, precise(at), ahead[i])
 end
 
 -- When the oldest of a window's newest attempts will have left it.
@@ -34,8 +46,9 @@ end
 if locked_until then
   return {ARGV[1], 0, math.ceil(locked_until - at), precise(locked_until)}
 end
--- Added first: a server that is full refuses the first write of a script, and no code
--- shall be asked for that could not be written down afterwards.
+if is_taken then
+  return {ARGV[1], 2, 0, precise(at)}
+end
 redis.call('ZADD', attempts, precise(at), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', attempts, '-inf', precise(at - ARGV[2]))
 redis.call('EXPIRE', attempts, ARGV[2] + 1)

@@ -6,15 +6,14 @@
 -- taken for "not revoked".
 
 -- An id is made anew where the store was emptied, and with it all tokens are void: what
--- they were revoked by is gone. It outlives everything that is kept beside it, and lives
--- on while the ledger is used; a server that cannot write just now is asked again.
+-- they were revoked by is gone. It lives on while the ledger is used; a server that cannot write just now is asked again.
 local function ledger_id()
   local id = redis.call('GET', KEYS[1])
   if not id then
     redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
     return ARGV[1]
   end
-  if redis.call('TTL', KEYS[1]) < ARGV[2] / 2 then
+  if redis.call('TTL', KEYS[1]) < ARGV[2] - 3600 then
     redis.pcall('EXPIRE', KEYS[1], ARGV[2])
   end
   return id

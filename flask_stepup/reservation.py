@@ -1,0 +1,39 @@
+"""An attempt is taken before the verifier is asked, and once for each submission.
+
+Whoever tests first and counts later lets parallel guesses through.
+"""
+
+from __future__ import annotations
+
+from .errors import CodeAlreadyUsed
+from .errors import TooManyAttempts
+from .gate import Gate
+from .ledger import Exhausted
+from .ledger import Repeated
+from .ledger import Ticket
+from .subject import Subject
+from .verification import folded
+
+
+def reserve(
+    gate: Gate, subject: Subject, submission: str = "", code: str = ""
+) -> Ticket:
+    """Take one attempt.
+
+    :param submission: its name, where the client gives it one. The same code with the
+        same name is the same attempt, which a browser or a bad network has repeated.
+    :raises CodeAlreadyUsed: that attempt counts already, and nobody is asked again.
+    :raises TooManyAttempts: none is left.
+    :raises LedgerUnavailable: nobody is asked.
+    """
+    user_id, ticket_id = subject.user_id, None
+    if submission:
+        parts = user_id, submission, folded(code)
+        ticket_id = str(gate.signer.number("submission", *parts))
+    limits = gate.settings.attempt_limit
+    reserved = gate.ledger.reserve(user_id, limits, ticket_id)
+    if isinstance(reserved, Repeated):
+        raise CodeAlreadyUsed("one submission has sent this code twice")
+    if isinstance(reserved, Exhausted):
+        raise TooManyAttempts(reserved.retry_after, reserved.until)
+    return reserved
