@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextlib import contextmanager
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,30 @@ def test_whoever_is_interrupted_leaves_no_lock_behind(tmp_path: Path) -> None:
                 # Nobody holds it: SQLite itself would wait for nothing.
                 other.execute("PRAGMA busy_timeout = 0")
                 other.execute("BEGIN IMMEDIATE")
+
+
+class Unlucky(sqlite3.Connection):
+    """Is interrupted when a step ends, and once more when it is undone."""
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        if sql in ("COMMIT", "ROLLBACK"):
+            raise KeyboardInterrupt
+        return super().execute(sql, *args)
+
+
+def test_whoever_is_interrupted_twice_leaves_no_lock_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be undone is undone with its connection."""
+    with opened(tmp_path, 1.0) as ledger:
+        ledger.close()
+        connect = sqlite3.connect
+        with monkeypatch.context() as unlucky:
+            unlucky.setattr(sqlite3, "connect", partial(connect, factory=Unlucky))
+            with pytest.raises(KeyboardInterrupt):
+                ledger.revoke_session("s")
+        with write_lock(tmp_path):
+            assert not ledger.standing("u", "s").session_revoked
 
 
 def test_a_refund_that_fails_is_made_good_later(tmp_path: Path) -> None:
