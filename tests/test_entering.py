@@ -56,6 +56,10 @@ class Prompted:
     def button(self) -> Locator:
         return self.page.locator(".stepup-code-form [type=submit]")
 
+    @property
+    def status(self) -> Locator:
+        return self.page.locator(".stepup-status")
+
     def paste(self, text: str) -> None:
         """Have it inserted at once, as from a clipboard or by a phone's keyboard."""
         self.code.focus()
@@ -71,8 +75,14 @@ class Prompted:
 
 
 @contextmanager
-def asked(browser: Browser, path: str = "/vault", **context: Any) -> Iterator[Prompted]:
-    """Open what asks for a code."""
+def asked(
+    browser: Browser, path: str = "/vault", *, has_clock: bool = True, **context: Any
+) -> Iterator[Prompted]:
+    """Open what asks for a code.
+
+    :param has_clock: whether tests move the page's clock; it then does not tell how it
+        was come to.
+    """
     app, codes = make_app(**LOOKS)
     with (
         served(app) as site,
@@ -80,7 +90,8 @@ def asked(browser: Browser, path: str = "/vault", **context: Any) -> Iterator[Pr
     ):
         page = opened.new_page()
         page.set_default_timeout(10_000)
-        page.clock.install()
+        if has_clock:
+            page.clock.install()
         page.goto("/sign-in/alice")
         page.goto(path)
         page.wait_for_load_state()

@@ -1,12 +1,12 @@
-// Without this script everything works too, with a press of a button or two more.
+// Without this script everything works too, with one press of a button more.
 (() => {
   const all = (selector) => [...document.querySelectorAll(`.stepup ${selector}`)];
   const [form] = all(".stepup-code-form");
   const [onward] = all("form[data-stepup-onward]");
   const [status] = all(".stepup-status");
 
-  // Each form is sent once: a double click is meant as one, and so is a click on what
-  // goes on by itself. Who waits for a minute, or comes back, may press again.
+  // Each form is sent once: a double click is one, and so is one on what goes on by itself.
+  // Who waits for a minute, or comes back, may press again.
   const inFlight = new Map();
   // From the whole page: of a form's own properties any may be the name of a field.
   const buttonOf = (sent) => all("[type=submit]").find((button) => button.form === sent);
@@ -33,25 +33,22 @@
     sending(sent, button);
   });
 
+  addEventListener("online", () => status?.replaceChildren());
+
   // Who sends a code and comes back without an answer is told so.
   const sentBefore = (now) => {
     try {
       const before = sessionStorage.stepup;
       sessionStorage.stepup = now;
-      return before === "yes";
+      return before;
     } catch {} // no storage is allowed here
   };
-  const arrive = (isBack) => {
-    const isUnanswered = sentBefore("") && isBack && status?.dataset.unanswered;
-    if (isUnanswered) status.textContent = status.dataset.unanswered;
-  };
-  const type = performance.getEntriesByType?.("navigation")[0]?.type;
-  arrive(type === "back_forward" || type === "reload");
   addEventListener("pageshow", ({ persisted }) => {
-    if (!persisted) return;
-    inFlight.forEach((free) => free());
-    form?.reset();
-    arrive(true);
+    const type = performance.getEntriesByType?.("navigation")[0]?.type;
+    const isBack = persisted || type === "back_forward" || type === "reload";
+    if (persisted) inFlight.forEach((free) => free());
+    if (isBack) form?.reset(); // browsers fill in again what was typed
+    if (sentBefore("") && isBack) status?.append(status.dataset.unanswered || "");
   });
 
   // A whole code of an authenticator app is sent by itself, once, when there was time to
@@ -91,9 +88,8 @@
     const [clock, ready] = wait.querySelectorAll("[role]");
     const tick = () => {
       const left = Math.max(0, Math.round((end - Date.now()) / 1_000));
-      const parts = [left / 3_600, (left / 60) % 60, left % 60].map(Math.floor);
-      clock.textContent = parts.map((n) => `${n}`.padStart(2, "0")).join(":")
-        .replace(/^(00:)?0?/, "");
+      const time = new Date(left * 1_000).toISOString().slice(11, 19);
+      clock.textContent = time.replace(/^(00:)?0?/, "");
       if (left) return setTimeout(tick, 1_000);
       clock.parentElement.hidden = true;
       ready.textContent = ready.dataset.stepupReady;
@@ -116,10 +112,10 @@
   if (form) {
     takeCodes(form.elements.code);
     // What is sent twice with the same name, by a reload or the network, is tried once.
-    const name = Object.assign(document.createElement("input"), {
-      type: "hidden", name: "submission", value: `${Date.now()}${Math.random()}`,
-    });
-    form.append(name);
+    const name = form.appendChild(document.createElement("input"));
+    name.type = "hidden";
+    name.name = "submission";
+    name.value = Date.now() + Math.random();
   }
   for (const wait of all("[data-stepup-wait]")) countDown(wait, wait.dataset.stepupWait);
   for (const told of all("[data-stepup-at]")) showLocally(told, told.dataset);
