@@ -88,7 +88,13 @@ PARTS: dict[str, Part] = {
         ),
     ),
     "breaker": Part(("clerk/breaker.py",), ("test_breaker.py", "test_clerk.py")),
-    "limits": Part(("ledger/limits.py",), ("test_ledger_opening.py",)),
+    "reservation": Part(
+        ("reservation.py",), ("test_submissions.py", "test_attempts.py")
+    ),
+    "limits": Part(
+        ("ledger/limits.py", "ledger/owed.py"),
+        ("test_ledger_opening.py test_owed.py",),
+    ),
     "keys": Part(
         ("ledger/keys.py", "ledger/values.py"),
         (_IN_MEMORY, "test_marker.py test_assessment.py test_keeping.py"),
