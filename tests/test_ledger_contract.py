@@ -361,6 +361,17 @@ class TestEveryLedger:
         assert other.remaining == 3
         assert remaining(ledger, "u", *FIVE) == 2
 
+    def test_the_same_attempt_stays_as_old_as_it_was(
+        self, ledger: Ledger, clock: Any
+    ) -> None:
+        """Whoever repeats it locks nobody out for longer."""
+        limit = Limit(2, 60)
+        assert isinstance(ledger.reserve("u", (limit,), "7"), Ticket)
+        clock.shift(30)
+        assert ledger.reserve("u", (limit,), "7") == Repeated()
+        clock.shift(31)
+        assert remaining(ledger, "u", limit) == 1
+
     def test_names_of_attempts_differ(self, ledger: Ledger) -> None:
         """Those that nobody names; none is larger than a table has room for."""
         tickets = [ledger.reserve("u", (Limit(100, 60),)) for _ in range(50)]

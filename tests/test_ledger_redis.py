@@ -44,6 +44,7 @@ from flask_stepup.ledger import Exhausted
 from flask_stepup.ledger import Ledger
 from flask_stepup.ledger import Limit
 from flask_stepup.ledger import open_ledger
+from flask_stepup.ledger import Repeated
 from flask_stepup.ledger import Standing
 from flask_stepup.ledger import Ticket
 from flask_stepup.ledger.redis.address import Address
@@ -237,6 +238,7 @@ def test_what_is_not_installed_is_named() -> None:
 import sys
 sys.modules["redis"] = None
 from flask_stepup.ledger import open_ledger
+from flask_stepup.ledger import Repeated
 try:
     open_ledger("redis://127.0.0.1", 1, ".", "bank")
 except Exception as error:
@@ -646,6 +648,25 @@ def test_a_server_whose_clock_jumps_and_is_put_right_brings_nothing_back(
     server.set_time(time.time())
     after = ledger.standing("u", "s")
     assert after.session_revoked or after.origin != before
+
+
+def test_an_attempt_that_was_not_answered_can_be_made_again(
+    server: Valkey, opened: Opener
+) -> None:
+    """By the same name: it is given back first, and so is none that is repeated."""
+    ledger = opened(server.uri("p"))
+    ledger.reserve("somebody else", FIVE)
+    server.pause()
+    with pytest.raises(LedgerUnavailable):
+        ledger.reserve("u", FIVE, "7")
+    server.resume()
+    patience = time.monotonic() + 20
+    while "{stepup:p}:attempts:u" not in keys(server, "p"):
+        assert time.monotonic() < patience
+    again = ledger.reserve("u", FIVE, "7")
+    assert isinstance(again, Ticket)
+    assert again.remaining == 4
+    assert ledger.reserve("u", FIVE, "7") == Repeated()
 
 
 def test_a_look_up_goes_on_where_the_id_cannot_be_kept_longer(
