@@ -369,7 +369,7 @@ class TestEveryLedger:
         assert isinstance(ledger.reserve("u", (limit,), "7"), Ticket)
         clock.shift(30)
         assert ledger.reserve("u", (limit,), "7") == Repeated()
-        clock.shift(31)
+        clock.shift(30.5)
         assert remaining(ledger, "u", limit) == 1
 
     def test_names_of_attempts_differ(self, ledger: Ledger) -> None:
