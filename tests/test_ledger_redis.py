@@ -669,6 +669,20 @@ def test_an_attempt_that_was_not_answered_can_be_made_again(
     assert ledger.reserve("u", FIVE, "7") == Repeated()
 
 
+def test_an_attempt_that_could_not_be_refunded_is_given_back(
+    server: Valkey, opened: Opener
+) -> None:
+    """With the next one of theirs, when the server is there again."""
+    ledger = opened(server.uri())
+    ticket = ledger.reserve("u", FIVE)
+    assert isinstance(ticket, Ticket)
+    server.kill()
+    with pytest.raises(LedgerUnavailable):
+        ledger.refund(ticket)
+    server.start()
+    assert [remaining(ledger, "u", *FIVE) for _ in range(2)] == [4, 3]
+
+
 def test_a_look_up_goes_on_where_the_id_cannot_be_kept_longer(
     server: Valkey, opened: Opener
 ) -> None:
