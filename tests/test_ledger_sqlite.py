@@ -242,6 +242,21 @@ def test_a_ledger_without_an_identity_gets_one(
     assert remaining(whole, "u", *FIVE) == 3
 
 
+@pytest.mark.parametrize("table", ["attempts", "claims", "revocations"])
+def test_a_ledger_that_has_lost_a_table_gets_another_id(
+    opened: Callable[..., Ledger], tmp_path: Path, table: str
+) -> None:
+    """One id: nobody knows what was in the table, and so all tokens are void."""
+    ledger = opened()
+    ledger.close()
+    sql(tmp_path / "ledger.db", f"DROP TABLE {table}")
+    mended = opened()
+    assert mended.id != ledger.id
+    assert sql(tmp_path / "ledger.db", "SELECT id FROM identity") == [(mended.id,)]
+    assert mended.settle("u", "s", ["digest"]).first_use
+    assert remaining(mended, "u", *FIVE) == 4
+
+
 @pytest.mark.parametrize(
     ("search", "index"),
     [
