@@ -26,12 +26,10 @@ def reserve(
     :raises TooManyAttempts: none is left.
     :raises LedgerUnavailable: nobody is asked.
     """
-    user_id, ticket_id = subject.user_id, None
+    user_id, name = subject.user_id, ""
     if submission:
-        parts = user_id, submission, folded(code)
-        ticket_id = str(gate.signer.number("submission", *parts))
-    limits = gate.settings.attempt_limit
-    reserved = gate.ledger.reserve(user_id, limits, ticket_id)
+        name = gate.signer.digest("submission", user_id, submission, folded(code))
+    reserved = gate.ledger.reserve(user_id, gate.settings.attempt_limit, name)
     if isinstance(reserved, Repeated):
         raise CodeAlreadyUsed("one submission has sent this code twice")
     if isinstance(reserved, Exhausted):

@@ -80,10 +80,6 @@ class Signer:
         """
         return [self._digest(key, use, parts) for key in self._keys]
 
-    def number(self, use: str, *parts: str) -> int:
-        """Return a keyed hash as a number of 63 bits."""
-        return int.from_bytes(base64_decode(self.digest(use, *parts))[:8]) >> 1
-
     def _digest(self, key: bytes, use: str, parts: Sequence[str]) -> str:
         signer = _Signer(key, _salt(use, ()), **_SIGNATURE)
         return signer.get_signature(_canonical(parts)).decode()

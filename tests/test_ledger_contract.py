@@ -350,16 +350,21 @@ class TestEveryLedger:
 
     def test_the_same_attempt_is_counted_once(self, ledger: Ledger, clock: Any) -> None:
         """Whoever repeats it, by its name, takes no other one."""
-        named = "4611686018427387904"
-        first = ledger.reserve("u", FIVE, named)
+        first = ledger.reserve("u", FIVE, "one")
         assert isinstance(first, Ticket)
-        assert (first.user_id, first.id, first.remaining) == ("u", named, 4)
+        assert (first.user_id, first.remaining) == ("u", 4)
         clock.shift(1)
-        assert ledger.reserve("u", FIVE, named) == Repeated()
-        other = ledger.reserve("u", FIVE, str(2**63 - 1))
-        assert isinstance(other, Ticket)
-        assert other.remaining == 3
-        assert remaining(ledger, "u", *FIVE) == 2
+        assert ledger.reserve("u", FIVE, "one") == Repeated()
+        for left, name in ((3, "on"), (2, "one1"), (1, "-one")):
+            other = ledger.reserve("u", FIVE, name)
+            assert isinstance(other, Ticket)
+            assert other.remaining == left
+        assert remaining(ledger, "u", *FIVE) == 0
+
+    def test_a_name_is_one_users_own(self, ledger: Ledger, clock: Any) -> None:
+        """Others may use the same."""
+        assert isinstance(ledger.reserve("u", FIVE, "one"), Ticket)
+        assert isinstance(ledger.reserve("v", FIVE, "one"), Ticket)
 
     def test_the_same_attempt_stays_as_old_as_it_was(
         self, ledger: Ledger, clock: Any
@@ -372,13 +377,20 @@ class TestEveryLedger:
         clock.shift(30.5)
         assert remaining(ledger, "u", limit) == 1
 
-    def test_names_of_attempts_differ(self, ledger: Ledger) -> None:
-        """Those that nobody names; none is larger than a table has room for."""
-        tickets = [ledger.reserve("u", (Limit(100, 60),)) for _ in range(50)]
-        ids = {int(t.id) for t in tickets if isinstance(t, Ticket)}
+    @pytest.mark.parametrize("name", ["", "one"])
+    def test_a_ticket_is_given_once(self, ledger: Ledger, name: str) -> None:
+        """To refund it takes no other attempt back, be it of the same name."""
+        ids = set()
+        for _ in range(50):
+            ticket = ledger.reserve("u", FIVE, name)
+            assert isinstance(ticket, Ticket)
+            ids.add(ticket.id)
+            ledger.refund(ticket)
         assert len(ids) == 50
-        assert 0 <= min(ids)
-        assert max(ids) < 2**63
+        again = ledger.reserve("u", FIVE, name)
+        ledger.refund(ticket)
+        assert isinstance(again, Ticket)
+        assert remaining(ledger, "u", *FIVE) == 3
 
     def test_an_attempt_that_was_given_back_can_be_made_again(
         self, ledger: Ledger, clock: Any

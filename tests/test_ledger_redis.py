@@ -650,6 +650,23 @@ def test_a_server_whose_clock_jumps_and_is_put_right_brings_nothing_back(
     assert after.session_revoked or after.origin != before
 
 
+def test_what_one_worker_owes_takes_nothing_from_another(
+    server: Valkey, opened: Opener
+) -> None:
+    """Attempts of the same names that were counted elsewhere meanwhile stay counted."""
+    mine, other = opened(server.uri("p")), opened(server.uri("p"))
+    with closing(server.client()) as client:
+        client.config_set("maxmemory", 1)
+        for number in range(5):
+            with pytest.raises(LedgerUnavailable):
+                mine.reserve("u", FIVE, f"{number}")
+        client.config_set("maxmemory", 0)
+    for number in range(5):
+        assert isinstance(other.reserve("u", FIVE, f"{number}"), Ticket)
+    for name in ("0", "5", ""):
+        assert isinstance(mine.reserve("u", FIVE, name), Exhausted)
+
+
 def test_an_attempt_that_was_not_answered_can_be_made_again(
     server: Valkey, opened: Opener
 ) -> None:

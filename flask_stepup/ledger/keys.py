@@ -29,3 +29,11 @@ def code_key(digest: str) -> str:
 def attempts_key(user_id: str) -> str:
     """Return the key of a user's attempts."""
     return f"attempts:{user_id}"
+
+
+def attempt_key(name: str, ticket_id: str) -> str:
+    """Return the key of the claim that an attempt has a name; those of one are a range.
+
+    :param ticket_id: digits.
+    """
+    return f"attempt:{name}:{ticket_id}"

@@ -49,12 +49,12 @@ class Ledger(Protocol):
         ...
 
     def reserve(
-        self, user_id: str, limits: Sequence[Limit], ticket_id: str | None = None
+        self, user_id: str, limits: Sequence[Limit], name: str = ""
     ) -> Ticket | Repeated | Exhausted:
         """Take one attempt from every limit, or none at all.
 
-        :param ticket_id: names the attempt (:attr:`Ticket.id`), as a new one is by
-            default: one that counts already is not taken again.
+        :param name: of the attempt: while one of this name counts, it is not taken
+            again. A hash, or nothing, for one that has no name.
         """
         ...
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-import secrets
 from dataclasses import dataclass
 from dataclasses import field
 
 #: Seconds that a used code is remembered. A TOTP code lives 30 s, and servers accept
 #: a step or two around it: RFC 6238, 5.2 wants each to open once.
 USED_CODE_KEPT = 180
+#: Seconds that the name of an attempt is remembered, at the least: in which somebody
+#: comes out of a tunnel, and has the browser send the same again.
+NAME_KEPT = 3_600
 #: Seconds that a revocation is remembered: longer than any marker (24 h) lives and
 #: any challenge (24 h from its first issue) can be renewed.
 REVOCATION_KEPT = 2 * 86_400
@@ -67,17 +69,12 @@ class Standing:
         return self.told_at - self.revoked_at
 
 
-def new_ticket_id() -> str:
-    """Return a name that no attempt has."""
-    return str(secrets.randbits(63))
-
-
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """An attempt that is reserved, to be refunded by this very ticket.
 
     :param user_id: whose attempt it is.
-    :param id: its name: a number of at most 63 bits, in decimal.
+    :param id: given once: another attempt has another one, whatever its name.
     :param remaining: attempts that are left after this one.
     :param locked_until: where none is left, when the next one will be possible, in
         seconds since the epoch, by the clock of the ledger.

@@ -25,7 +25,6 @@ from ..keys import user_key
 from ..limits import Limit
 from ..owed import Owed
 from ..values import Exhausted
-from ..values import new_ticket_id
 from ..values import Repeated
 from ..values import REVOCATION_KEPT
 from ..values import Settlement
@@ -90,9 +89,9 @@ class RedisLedger:
             return self._read(told, asked)
 
     def reserve(
-        self, user_id: str, limits: Sequence[Limit], ticket_id: str | None = None
+        self, user_id: str, limits: Sequence[Limit], name: str = ""
     ) -> Ticket | Repeated | Exhausted:
-        ticket_id = ticket_id or new_ticket_id()
+        ticket_id = f"{secrets.token_urlsafe(9)}:{name}"
         longest = max(limit.seconds for limit in limits)
         pairs = [n for limit in limits for n in (limit.count, limit.seconds)]
         owed = self._owed.take(user_id)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 
+from ..keys import attempt_key
 from ..limits import Limit
 from ..values import Exhausted
+from ..values import NAME_KEPT
 from ..values import Repeated
 from ..values import Ticket
 
@@ -18,7 +22,7 @@ def reserve(
     connection: sqlite3.Connection,
     user_id: str,
     limits: Sequence[Limit],
-    ticket_id: str,
+    name: str,
 ) -> Ticket | Repeated | Exhausted:
     """Take one attempt from every limit, or none; in a transaction that writes."""
     now = time.time()
@@ -30,15 +34,23 @@ def reserve(
         return Exhausted(math.ceil(until - now), until)
     remaining = min(limit.count - len(at) for limit, at in windows) - 1
     filled = [w for w in windows if len(w[1]) == w[0].count - 1]
-    expires = now + max(limit.seconds for limit in limits)
-    taken = connection.execute(
-        "INSERT OR IGNORE INTO attempts (ticket, user_id, at, expires)"
-        " VALUES (?, ?, ?, ?)",
-        (ticket_id, user_id, now, expires),
-    )
-    if not taken.rowcount:
+    if name and any(_of_that_name(connection, user_id, name)):
         return Repeated()
-    return Ticket(user_id, ticket_id, remaining, _free_again(filled, now))
+    expires = now + max(limit.seconds for limit in limits)
+    # Not by the row's own number: in another file that may be of another attempt.
+    ticket = Ticket(
+        user_id, str(secrets.randbits(63)), remaining, _free_again(filled, now)
+    )
+    connection.execute(
+        "INSERT INTO attempts (ticket, user_id, at, expires) VALUES (?, ?, ?, ?)",
+        (ticket.id, user_id, now, expires),
+    )
+    if name:
+        connection.execute(
+            "INSERT INTO claims VALUES (?, ?)",
+            (attempt_key(name, ticket.id), now + NAME_KEPT),
+        )
+    return ticket
 
 
 def refund(
@@ -65,6 +77,19 @@ def is_counted(connection: sqlite3.Connection, ticket: Ticket | None) -> bool:
         (ticket.id, ticket.user_id),
     )
     return found.fetchone() is not None
+
+
+def _of_that_name(
+    connection: sqlite3.Connection, user_id: str, name: str
+) -> Iterator[bool]:
+    """For each attempt that had this name, whether it still counts."""
+    prefix = attempt_key(name, "")
+    rows = connection.execute(
+        "SELECT key FROM claims WHERE key > ? AND key < ?", (prefix, prefix + ":")
+    )
+    for (key,) in rows.fetchall():
+        ticket_id = str(key).removeprefix(prefix)
+        yield is_counted(connection, Ticket(user_id, ticket_id, 0, 0.0))
 
 
 def _newest(

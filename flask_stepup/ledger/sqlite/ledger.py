@@ -15,7 +15,6 @@ from ..keys import user_key
 from ..limits import Limit
 from ..owed import Owed
 from ..values import Exhausted
-from ..values import new_ticket_id
 from ..values import Repeated
 from ..values import Settlement
 from ..values import Spending
@@ -75,14 +74,13 @@ class SQLiteLedger:
         return self._database.look_up((user_id, nonce, session_id, approvals))
 
     def reserve(
-        self, user_id: str, limits: Sequence[Limit], ticket_id: str | None = None
+        self, user_id: str, limits: Sequence[Limit], name: str = ""
     ) -> Ticket | Repeated | Exhausted:
-        ticket_id = ticket_id or new_ticket_id()
         owed = self._owed.take(user_id)
         try:
             with self._database.step() as connection:
                 refund(connection, user_id, owed)
-                return reserve(connection, user_id, limits, ticket_id)
+                return reserve(connection, user_id, limits, name)
         except BaseException:
             self._owed.add(user_id, owed)
             raise

@@ -1,6 +1,7 @@
 -- Take one attempt from every limit, or none at all.
 --
--- KEYS: 1 the user's attempts, a sorted set of tickets by time. ARGV: 1 the ticket,
+-- KEYS: 1 the user's attempts, a sorted set of tickets by time. ARGV: 1 the ticket, which
+-- ends with a colon and the name of the attempt, where it has one,
 -- 2 seconds of the longest window, 3 tickets to give back first, with spaces between
 -- them, then count and seconds of each limit.
 
@@ -8,13 +9,10 @@ local at = now()
 local attempts = KEYS[1]
 -- First of all: a server that is full refuses the first write of a script, and no code
 -- shall be asked for that could not be written down afterwards.
-local is_taken = redis.call('ZADD', attempts, 'NX', precise(at), ARGV[1]) == 0
-if not is_taken then
-  redis.call('ZREM', attempts, ARGV[1])
-end
+redis.call('ZADD', attempts, precise(at), ARGV[1])
+redis.call('ZREM', attempts, ARGV[1])
 for owed in string.gmatch(ARGV[3], '%S+') do
   redis.call('ZREM', attempts, owed)
-  is_taken = is_taken and owed ~= ARGV[1]
 end
 -- The clock was set back: what has not been yet would count until its time has come.
 local ahead = redis.call('ZRANGEBYSCORE', attempts, '(' .. precise(at), '+inf')
@@ -46,8 +44,11 @@ end
 if locked_until then
   return {ARGV[1], 0, math.ceil(locked_until - at), precise(locked_until)}
 end
-if is_taken then
-  return {ARGV[1], 2, 0, precise(at)}
+local name = string.match(ARGV[1], ':(.+)$')
+for _, ticket in ipairs(name and redis.call('ZRANGE', attempts, 0, -1) or {}) do
+  if string.match(ticket, ':(.+)$') == name then
+    return {ARGV[1], 2, 0, precise(at)}
+  end
 end
 redis.call('ZADD', attempts, precise(at), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', attempts, '-inf', precise(at - ARGV[2]))
