@@ -47,13 +47,15 @@ def page(
 def _rendered(template: str, **context: Any) -> str:
     """Fill a template of ours; those of the app's that extend it get the same."""
     looks: Settings = current_app.extensions["stepup"].settings
+    seen: list[str] = []
     try:
         text = render_template(
             template,
             url_for=address_of,
-            home=home_path(),
-            looks=looks,
-            language=current_language(),
+            stepup_home=home_path(),
+            stepup_looks=looks,
+            stepup_language=current_language(),
+            stepup_seen=seen,
             translate=translate,
             translate_plural=translate_plural,
             **context,
@@ -61,8 +63,8 @@ def _rendered(template: str, **context: Any) -> str:
     except TemplateNotFound as error:
         if error.name != looks.base_template:
             raise
-        text = ""
-    if looks.base_template and 'class="stepup' not in text:
+        text, seen = "", ["layout"]
+    if looks.base_template and "layout" in seen and "card" not in seen:
         raise ConfigurationError(
             f"STEPUP_BASE_TEMPLATE={looks.base_template!r} must be a template of the "
             "app's with {% block content %}{% endblock %}, in which the prompt goes"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from urllib.parse import urlsplit
 
 from flask import request
 
+#: More languages nobody speaks, and no longer tag is of one (RFC 5646, 4.4.1).
+MOST_LANGUAGES = 20
+LONGEST_TAG = 35
 _PAGE_TYPES = {"text/html", "application/xhtml+xml"}
 _LOOKED_AT = "flask_stepup.looked_at"
 
@@ -68,7 +72,8 @@ def is_our_host(url: str) -> bool:
 def accepted_languages() -> list[str]:
     """The languages that the person understands, as tags (BCP 47), the best first."""
     _look_at("Accept-Language")
-    return [tag for tag, q in request.accept_languages if q > 0]
+    wanted = islice(request.accept_languages, MOST_LANGUAGES)
+    return [tag for tag, q in wanted if q > 0 and len(tag) <= LONGEST_TAG]
 
 
 def looked_at() -> list[str]:

@@ -16,6 +16,7 @@ from flask import redirect
 from flask import render_template_string
 from flask import session
 from flask.typing import ResponseReturnValue
+from jinja2 import DictLoader
 from people import Codes
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
@@ -32,6 +33,11 @@ LOOKS = {
     "STEPUP_SUPPORT_URL": "mailto:help@harbour.example",
     "STEPUP_ENROLL_URL": "/enrol",
 }
+#: A page as apps have it, whose style sheet thinks of the daylight.
+PLAIN = """<!doctype html><html lang="en"><title>{% block title %}{% endblock %}</title>
+<style>p, dd { color: #222 } label, strong { color: #111 } form { display: flex }
+button { text-transform: uppercase } h1 { color: navy }</style>
+<main>{% block content %}{% endblock %}</main></html>"""
 _FORM = """<!doctype html><html lang="en"><title>Form</title>
 <form method="post" action="{{ action }}" enctype="{{ type }}">
 {% for name, value in fields.items() %}<input name="{{ name }}" value="{{ value }}">
@@ -247,6 +253,7 @@ def make_app(**config: Any) -> tuple[Flask, Codes]:
     app, codes = Flask("harbour"), Codes()
     app.config.update(SECRET_KEY="k" * 32, STEPUP_STORAGE_URI="memory://")
     app.config.update(STEPUP_RESUME_MAX_BYTES=4_096, **config)
+    app.jinja_loader = DictLoader({"plain.html": PLAIN})  # type: ignore[misc]
     StepUp(app, verifier=codes, subject_loader=signed_in)
 
     def sign_in(user_id: str) -> str:

@@ -61,6 +61,20 @@ def test_who_is_offline_is_told_and_nothing_is_sent(browser: Browser) -> None:
         assert at.sent == ["right"]
 
 
+def test_who_insists_knows_better_than_the_browser(browser: Browser) -> None:
+    """Some are told to be offline where the server is on the same machine."""
+    with asked(browser) as at:
+        at.page.evaluate(
+            "Object.defineProperty(navigator, 'onLine', { get: () => false })"
+        )
+        at.code.fill("right")
+        at.button.click()
+        expect(at.status).to_have_text(OFFLINE)
+        at.button.click()
+        at.page.get_by_role("heading", name="Done").wait_for()
+        assert at.sent == ["right"]
+
+
 def test_a_form_does_not_go_on_by_itself_into_nowhere(browser: Browser) -> None:
     """Who loses the network right after the code still has it all, and presses."""
     with asked(browser, "/once") as at:
@@ -145,6 +159,20 @@ def test_who_has_seen_the_answer_is_told_nothing_of_it(browser: Browser) -> None
         at.page.goto("/vault")
         expect(at.status).to_have_text("")
         at.page.reload()
+        expect(at.status).to_have_text("")
+
+
+def test_another_prompt_tells_nothing_of_it(browser: Browser) -> None:
+    """A page that opened, is reloaded, and asks again has nothing to do with it."""
+    with asked(browser, "/account-number", has_clock=False) as at:
+        at.code.fill("right")
+        at.button.click()
+        at.is_told("GB33")
+        at.page.context.clear_cookies()
+        at.page.goto("/sign-in/alice")
+        at.page.goto("/account-number")
+        at.page.reload()
+        expect(at.code).to_be_visible()
         expect(at.status).to_have_text("")
 
 

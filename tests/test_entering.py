@@ -125,9 +125,12 @@ def test_a_typed_code_is_sent_when_nothing_follows(browser: Browser) -> None:
 
 @pytest.mark.parametrize("typed", ["12345678", "123456ab", "1234567", "123456-78"])
 def test_a_backup_code_is_not_sent_half_typed(browser: Browser, typed: str) -> None:
-    """Not even where it begins with six digits."""
+    """Not even where it begins with six digits, after which the person looks again."""
     with asked(browser) as at:
-        at.code.press_sequentially(typed, delay=150)
+        for place, key in enumerate(typed):
+            at.page.keyboard.press(key)
+            if place == 5:
+                at.page.clock.run_for(2_500)
         at.wait()
         assert at.sent == []
 
@@ -201,6 +204,46 @@ def test_the_browser_knows_what_is_asked_for(browser: Browser) -> None:
             "enterkeyhint": "go",
         }.items():
             expect(at.code).to_have_attribute(name, value)
+
+
+@pytest.mark.parametrize("way", ["Cancel", "elsewhere"])
+def test_who_does_something_else_has_not_sent_it(browser: Browser, way: str) -> None:
+    """Cancel is cancel, even where the page that it leads to is slow."""
+    with asked(browser) as at:
+        at.page.route("**/", lambda route: route.fulfill(status=204))
+        at.code.press_sequentially("123456")
+        if way == "Cancel":
+            at.page.get_by_role("link", name="Cancel").click()
+        else:
+            at.page.keyboard.press("Tab")
+        at.wait()
+
+        assert at.sent == []
+        assert at.code.input_value() == "123456"
+
+
+def test_after_a_mistake_nothing_is_sent_by_itself(browser: Browser) -> None:
+    """What fills codes in on every page would lock people out without one press."""
+    with asked(browser) as at:
+        at.paste("123456")
+        at.is_told("You have 4 tries left.")
+        expect(at.page.get_by_text("sent as soon as")).to_have_count(0)
+        at.paste("654321")
+        at.wait()
+        assert at.sent == ["123456"]
+
+        at.page.keyboard.press("Enter")
+        at.is_told("You have 3 tries left.")
+
+
+def test_the_other_keyboard_is_one_press_away(browser: Browser) -> None:
+    """After a code was sent by itself, too."""
+    with asked(browser) as at:
+        at.page.route("**/stepup/", lambda route: route.fulfill(status=204))
+        at.paste("123456")
+        at.wait()
+        at.page.get_by_role("button", name="Use a backup code").click()
+        expect(at.code).to_have_attribute("inputmode", "text")
 
 
 # In flight

@@ -141,6 +141,8 @@ def test_the_languages_of_the_contract_are_there() -> None:
         ("", "en"),
         ("d" * 5_000, "en"),
         ("../../../etc, de;q=x, \x7f", "en"),
+        ("-" * 20_000 + ", es", "es"),
+        (", ".join(["fr"] * 30) + ", es", "en"),
     ],
 )
 def test_the_browser_says_which_language(

@@ -99,7 +99,7 @@ def test_a_mistake_is_told_where_it_was_made(browser: Browser) -> None:
         expect(code).to_have_accessible_description(
             "That code is not right Check your authenticator app and enter the code "
             "that it shows now. You have 4 tries left. The 6 digits in your "
-            "authenticator app, sent as soon as all are there."
+            "authenticator app."
         )
         expect(page.get_by_role("alert").first).to_contain_text("not right")
         assert page.title() == "Error: Confirm it’s you \u2013 Harbour Bank"
@@ -230,6 +230,20 @@ def test_the_states_are_those_of_an_app_without_looks_too(browser: Browser) -> N
         assert page.title() == "Confirm it’s you"
         assert page.locator(".stepup-brand").inner_text() == ""
         expect(page.get_by_text("Get help")).to_have_count(0)
+
+
+@pytest.mark.parametrize("name", ["wrong-code", "secrets-again", "locked"])
+def test_a_page_of_the_apps_own_makes_nothing_unreadable(
+    browser: Browser, name: str
+) -> None:
+    """Whatever its style sheet has for paragraphs, labels and forms."""
+    with come_to(name, browser, {"STEPUP_BASE_TEMPLATE": "plain.html"}) as page:
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": 320, "height": 800})
+            check(page)
+        for form in page.locator(".stepup form").all():
+            assert form.evaluate("(e) => getComputedStyle(e).display") == "block"
 
 
 def test_each_state_is_told_apart() -> None:

@@ -122,6 +122,31 @@ def test_a_base_template_that_is_not_there_is_told(make_app: MakeApp) -> None:
         alice.prompted()
 
 
+def test_a_prompt_of_the_apps_own_needs_no_card_of_ours(
+    app_with_base: MakeApp, tmp_path: Path
+) -> None:
+    """Its template altogether, in the same page, is what it wants to show."""
+    app = app_with_base(NAME="Harbour")
+    (tmp_path / "stepup").mkdir()
+    write(
+        app,
+        "prompt.html",
+        '{% extends "base.html" %}{% block content %}{{ token }} here{% endblock %}',
+    )
+
+    assert " here</main>" in Person(app, "alice").prompted().text
+
+
+def test_the_apps_own_names_mean_what_they_do_in_its_page(
+    app_with_base: MakeApp,
+) -> None:
+    """Those of its context processors that others may have too."""
+    app = app_with_base("{{ language }} {{ home }} {% block content %}{% endblock %}")
+    app.context_processor(lambda: {"language": "fr", "home": "Start"})
+
+    assert Person(app, "alice").prompted().text.startswith("fr Start ")
+
+
 def test_what_else_is_missing_is_told_as_ever(app_with_base: MakeApp) -> None:
     """An include of the app's own that is not there is no matter of ours."""
     alice = Person(app_with_base('{% include "nav.html" %}'), "alice")
@@ -159,11 +184,14 @@ def test_a_name_alone_stands_beside_the_shield(make_app: MakeApp) -> None:
     assert '<img src="/logo.svg" alt="">' in drawn.text
 
 
-def test_a_nonce_of_the_apps_policy_is_used(app: Flask) -> None:
+@pytest.mark.parametrize("nonce", ["r4nd0m", lambda: "r4nd0m"])
+def test_a_nonce_of_the_apps_policy_is_used(app: Flask, nonce: object) -> None:
     """Where its templates have one, as Flask-Talisman's do."""
-    app.jinja_env.globals["csp_nonce"] = lambda: "r4nd0m"
+    app.jinja_env.globals["csp_nonce"] = nonce
+    page = Person(app, "alice").prompted().text
 
-    assert 'stepup.js" defer nonce="r4nd0m"' in Person(app, "alice").prompted().text
+    assert 'stepup.js" defer nonce="r4nd0m"' in page
+    assert 'stepup.css" nonce="r4nd0m"' in page
 
 
 def test_the_documents_name_every_block_and_property() -> None:

@@ -24,18 +24,20 @@
   addEventListener("submit", (event) => {
     const sent = event.target;
     const button = buttonOf(sent);
-    // Prevented by the app, which has found something to mend; or none of ours.
+    // Prevented by the app; or none of ours.
     if (event.defaultPrevented || !button) return;
-    const isOffline = sent === form && !navigator.onLine;
+    // Who insists may know better.
+    const isOffline = sent === form && !navigator.onLine && !status.textContent;
     if (isOffline) status.textContent = status.dataset.offline;
     if (isOffline || inFlight.has(sent)) return event.preventDefault();
-    if (sent === form) sentBefore("yes");
+    if (sent === form) sentBefore(mark);
     sending(sent, button);
   });
 
   addEventListener("online", () => status?.replaceChildren());
 
-  // Who sends a code and comes back without an answer is told so.
+  // Who sends a code and comes back to the same prompt without an answer is told so.
+  const mark = form?.elements.challenge.value.slice(-20);
   const sentBefore = (now) => {
     try {
       const before = sessionStorage.stepup;
@@ -47,15 +49,16 @@
     const type = performance.getEntriesByType?.("navigation")[0]?.type;
     const isBack = persisted || type === "back_forward" || type === "reload";
     if (persisted) inFlight.forEach((free) => free());
-    if (isBack) form?.reset(); // browsers fill in again what was typed
-    if (sentBefore("") && isBack) status?.append(status.dataset.unanswered || "");
+    if (isBack) form?.reset();
+    if (sentBefore("") === mark && isBack) status?.append(status.dataset.unanswered || "");
   });
 
-  // A whole code of an authenticator app is sent by itself, once, when there was time to
-  // see it. Typed digits could be the first of a backup code: they wait for more to come.
+  // A whole code is sent by itself, once, when there was time to see it. Typed digits could
+  // be the first of a backup code: they wait for more to come.
   const takeCodes = (input) => {
     const [hint] = all(".stepup-hint");
     const [other] = all(".stepup-switch");
+    let isDone = all(".stepup-problem")[0]; // who was wrong once presses the button
     let isBackup, before, timer;
     const show = () => {
       input.inputMode = isBackup ? "text" : "numeric";
@@ -64,22 +67,24 @@
     };
     show();
     other.hidden = false;
+    for (const name of ["click", "focusout", "pagehide"]) {
+      addEventListener(name, () => clearTimeout(timer)); // gone to do something else
+    }
     other.onclick = () => {
-      clearTimeout(timer);
       isBackup = !isBackup;
       show();
-      input.blur(); // a phone shows the other keyboard when it is focused anew
+      input.blur(); // for the other keyboard
       input.focus();
     };
-    input.oninput = () => {
+    input.oninput = ({ isComposing }) => {
       clearTimeout(timer);
       const isWhole = !before;
       before = input.value;
-      if (isBackup || !/^(?:[\s-]*\p{Nd}){6}[\s-]*$/u.test(before)) return;
+      if (isDone || isBackup || isComposing || !/^(?:[\s-]*\p{Nd}){6}[\s-]*$/u.test(before)) return;
       timer = setTimeout(() => {
-        isBackup = true; // no second time
-        form.requestSubmit();
-      }, isWhole ? 400 : 1_000);
+        isDone = true;
+        form.requestSubmit?.();
+      }, isWhole ? 400 : 3_000);
     };
   };
 
@@ -99,19 +104,17 @@
     tick();
   };
 
-  // By the person's own clock, which the server does not know.
+  // By the person's own clock and customs.
   const showLocally = (told, { stepupAt, stepupMoment }) => {
     const at = new Date(stepupAt);
     const isSoon = at - Date.now() < 43_200_000;
-    const style = isSoon ? { timeStyle: "medium" } : { dateStyle: "long", timeStyle: "short" };
-    const { lang } = told.closest("[lang]");
-    const own = navigator.languages.find((name) => name.startsWith(lang)) || lang;
-    told.textContent = told.textContent.replace(stepupMoment, at.toLocaleString(own, style));
+    const local = isSoon ? at.toLocaleTimeString() : at.toLocaleString();
+    told.textContent = told.textContent.replace(stepupMoment, local);
   };
 
   if (form) {
     takeCodes(form.elements.code);
-    // What is sent twice with the same name, by a reload or the network, is tried once.
+    // What is sent twice by the same name is tried once.
     const name = form.appendChild(document.createElement("input"));
     name.type = "hidden";
     name.name = "submission";
