@@ -72,4 +72,4 @@ def check_open(gate: Gate, subject: Subject) -> None:
     :raises TooManyAttempts: they may not.
     :raises LedgerUnavailable: it cannot be known.
     """
-    gate.ledger.refund(reserve(gate, subject))
+    gate.ledger.refund(reserve(gate, subject, submission="", code=""))

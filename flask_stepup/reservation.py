@@ -15,20 +15,19 @@ from .subject import Subject
 from .verification import folded
 
 
-def reserve(
-    gate: Gate, subject: Subject, submission: str = "", code: str = ""
-) -> Ticket:
+def reserve(gate: Gate, subject: Subject, submission: str, code: str) -> Ticket:
     """Take one attempt.
 
-    :param submission: its name, where the client gives it one. The same code with the
-        same name is the same attempt, which a browser or a bad network has repeated.
+    :param submission: its name, empty where the client gives it none. The same code
+        with the same name is the same attempt, which a browser or a bad network has
+        repeated.
     :raises CodeAlreadyUsed: that attempt counts already, and nobody is asked again.
     :raises TooManyAttempts: none is left.
     :raises LedgerUnavailable: nobody is asked.
     """
     user_id, name = subject.user_id, ""
     if submission:
-        name = gate.signer.digest("submission", user_id, submission, folded(code))
+        name = gate.signer.digest("submission", submission, folded(code))
     reserved = gate.ledger.reserve(user_id, gate.settings.attempt_limit, name)
     if isinstance(reserved, Repeated):
         raise CodeAlreadyUsed("one submission has sent this code twice")

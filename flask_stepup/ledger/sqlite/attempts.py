@@ -34,7 +34,7 @@ def reserve(
         return Exhausted(math.ceil(until - now), until)
     remaining = min(limit.count - len(at) for limit, at in windows) - 1
     filled = [w for w in windows if len(w[1]) == w[0].count - 1]
-    if name and any(_of_that_name(connection, user_id, name)):
+    if any(_of_that_name(connection, user_id, name)):
         return Repeated()
     expires = now + max(limit.seconds for limit in limits)
     # Not by the row's own number: in another file that may be of another attempt.
@@ -70,11 +70,12 @@ def clear(connection: sqlite3.Connection, user_id: str) -> None:
 
 def is_counted(connection: sqlite3.Connection, ticket: Ticket | None) -> bool:
     """Whether an attempt was neither given back nor cleared."""
-    if ticket is None:
-        return False
+    return ticket is not None and _counts(connection, ticket.user_id, ticket.id)
+
+
+def _counts(connection: sqlite3.Connection, user_id: str, ticket_id: str) -> bool:
     found = connection.execute(
-        "SELECT 1 FROM attempts WHERE ticket = ? AND user_id = ?",
-        (ticket.id, ticket.user_id),
+        "SELECT 1 FROM attempts WHERE ticket = ? AND user_id = ?", (ticket_id, user_id)
     )
     return found.fetchone() is not None
 
@@ -88,8 +89,7 @@ def _of_that_name(
         "SELECT key FROM claims WHERE key > ? AND key < ?", (prefix, prefix + ":")
     )
     for (key,) in rows.fetchall():
-        ticket_id = str(key).removeprefix(prefix)
-        yield is_counted(connection, Ticket(user_id, ticket_id, 0, 0.0))
+        yield _counts(connection, user_id, str(key).removeprefix(prefix))
 
 
 def _newest(
