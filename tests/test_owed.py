@@ -26,7 +26,7 @@ def test_what_is_owed_is_given_back_once(owed: Owed) -> None:
 
 def test_of_one_user_the_newest_are_remembered(owed: Owed) -> None:
     """As many as nobody makes by chance."""
-    owed.add("u", map(str, range(MOST_EACH + 3)))
+    owed.add("u", [str(number) for number in range(MOST_EACH + 3)])
     assert owed.take("u") == [str(number) for number in range(3, MOST_EACH + 3)]
 
 
@@ -36,3 +36,14 @@ def test_of_many_users_the_oldest_are_forgotten(owed: Owed) -> None:
         owed.add(f"user {number}", ["1"])
     kept = [number for number in range(MOST_USERS + 2) if owed.take(f"user {number}")]
     assert kept == list(range(2, MOST_USERS + 2))
+
+
+def test_whom_nothing_is_owed_takes_nobodys_place(owed: Owed) -> None:
+    """Nor does who is remembered already."""
+    for number in range(MOST_USERS):
+        owed.add(f"user {number}", ["1"])
+    for number in range(2 * MOST_USERS):
+        owed.add(f"stranger {number}", [])
+    owed.add("user 5", ["2"])
+    assert owed.take("user 0") == ["1"]
+    assert owed.take("user 5") == ["1", "2"]

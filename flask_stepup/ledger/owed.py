@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 #: Users whose attempts are remembered, and how many of each.
 MOST_USERS = 1_000
@@ -20,11 +20,13 @@ class Owed:
     def __init__(self) -> None:
         self._tickets: dict[str, list[str]] = {}
 
-    def add(self, user_id: str, ticket_ids: Iterable[str]) -> None:
-        """Remember some attempts of a user's."""
-        for oldest in list(self._tickets)[: -MOST_USERS + 1]:
-            self._tickets.pop(oldest, None)
+    def add(self, user_id: str, ticket_ids: Collection[str]) -> None:
+        """Remember some attempts of a user's, if there are any."""
+        if not ticket_ids:
+            return
         self._tickets.setdefault(user_id, []).extend(ticket_ids)
+        for oldest in list(self._tickets)[:-MOST_USERS]:
+            self._tickets.pop(oldest, None)
 
     def take(self, user_id: str) -> list[str]:
         """Return the newest of a user's, which are no longer remembered here."""
