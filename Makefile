@@ -16,11 +16,12 @@ demo: $(VENV)/demo.stamp
 	PORT=$(PORT) $(BIN)/python examples/$(EXAMPLE)/app.py
 
 # Without npm, or what it installs, the tests of front ends are skipped. A file is run by
-# one process, which starts servers once for it; browsers have the machine to themselves.
+# one process, which starts servers once for it. Browsers have the machine to themselves:
+# beside tests that kill servers they are kept waiting.
 test: $(VENV)/dev.stamp $(if $(shell command -v npm 2>/dev/null),$(NODE_MODULES)/.stamp)
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n auto --dist loadfile $(BROWSED:%=--ignore=%)
-	$(BIN)/coverage run -m pytest $(BROWSED)
+	$(BIN)/coverage run -m pytest -n auto --dist loadfile $(BROWSED)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

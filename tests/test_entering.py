@@ -130,7 +130,7 @@ def test_a_backup_code_is_not_sent_half_typed(browser: Browser, typed: str) -> N
         for place, key in enumerate(typed):
             at.page.keyboard.press(key)
             if place == 5:
-                at.page.clock.run_for(2_500)
+                at.page.clock.run_for(1_500)
         at.wait()
         assert at.sent == []
 

@@ -43,6 +43,10 @@ def check(page: Page) -> None:
     """axe finds nothing, and nothing is wider than the screen or cut off."""
     found = Axe().run(page, options=RULES)
     assert found.violations_count == 0, found.generate_report()
+    check_fits(page)
+
+
+def check_fits(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert (
         page.evaluate(
