@@ -17,7 +17,7 @@ PHONES = [
     ("asked", "de", "light"),
     ("locked", "ar", "dark"),
 ]
-SIZE = {"width": 360, "height": 812}
+SIZE = {"width": 360, "height": 864}
 
 
 def phone(browser: Browser, state: str, language: str, scheme: str) -> Path:

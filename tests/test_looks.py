@@ -40,13 +40,14 @@ def _browser() -> Iterator[Browser]:
 
 
 def check(page: Page) -> None:
-    """axe finds nothing, and nothing is wider than the screen or cut off."""
+    """axe finds nothing, and all fits."""
     found = Axe().run(page, options=RULES)
     assert found.violations_count == 0, found.generate_report()
     check_fits(page)
 
 
 def check_fits(page: Page) -> None:
+    """Nothing is wider than the screen, or than what it is in."""
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert (
         page.evaluate(
