@@ -127,6 +127,7 @@ def test_a_typed_code_is_sent_when_nothing_follows(browser: Browser) -> None:
 def test_a_backup_code_is_not_sent_half_typed(browser: Browser, typed: str) -> None:
     """Not even where it begins with six digits, after which the person looks again."""
     with asked(browser) as at:
+        at.code.focus()
         for place, key in enumerate(typed):
             at.page.keyboard.press(key)
             if place == 5:
