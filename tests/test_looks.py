@@ -125,6 +125,7 @@ def test_where_no_code_is_taken_the_problem_is_read_out(
 def test_all_is_done_by_keyboard(browser: Browser) -> None:
     """In the order of the page: code, other kind of code, Confirm, Cancel, help."""
     with come_to("approving", browser) as page:
+        expect(page.get_by_label("Code", exact=True)).to_be_focused()
         stops = []
         for _ in range(5):
             stops.append(
