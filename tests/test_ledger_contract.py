@@ -38,6 +38,7 @@ from flask_stepup.ledger import Spending
 from flask_stepup.ledger import Standing
 from flask_stepup.ledger import Ticket
 from flask_stepup.ledger.keys import approval_key
+from flask_stepup.ledger.keys import attempt_key
 from flask_stepup.ledger.keys import attempts_key
 from flask_stepup.ledger.keys import code_key
 from flask_stepup.ledger.keys import session_key
@@ -143,6 +144,7 @@ def test_what_is_remembered_keeps_its_name() -> None:
     assert approval_key("id") == "approval:id"
     assert code_key("digest") == "code:digest"
     assert attempts_key("u") == "attempts:u"
+    assert attempt_key("n", "7") == "attempt:n:7"
 
 
 def test_revocations_are_kept_for_two_days() -> None:
