@@ -36,9 +36,10 @@ LAYERS = [
     ],
     ["policy", "binding", "way_back", "reason", "spans", "setting_values"],
     ["problem", "demand", "ledger", "clerk", "subject", "bearer"],
-    ["problems", "settings", "marker", "verifiers", "session_token", "action"],
+    ["problem_table", "settings", "marker", "verifiers", "session_token", "action"],
     [
         "answer",
+        "problems",
         "keeping",
         "inquiry",
         "assessment",
