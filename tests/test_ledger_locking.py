@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -48,14 +49,9 @@ def write_lock(folder: Path) -> Iterator[sqlite3.Connection]:
         yield other
 
 
-@pytest.fixture
-def tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Each try to begin a step or to look up, by connections that are opened later."""
-    connect, tries = sqlite3.connect, []
-
-    def note(statement: str) -> None:
-        if statement.startswith(("BEGIN", "SELECT id, newest, key")):
-            tries.append(statement)
+def watch(monkeypatch: pytest.MonkeyPatch, note: Callable[[str], None]) -> None:
+    """Be told of each statement of the connections that are opened later."""
+    connect = sqlite3.connect
 
     def watched(*args: Any, **options: Any) -> sqlite3.Connection:
         connection: sqlite3.Connection = connect(*args, **options)
@@ -63,6 +59,18 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", watched)
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each try to begin a step or to look up, by connections that are opened later."""
+    tries: list[str] = []
+
+    def note(statement: str) -> None:
+        if statement.startswith(("BEGIN", "SELECT id, newest, key")):
+            tries.append(statement)
+
+    watch(monkeypatch, note)
     return tries
 
 
@@ -202,7 +210,7 @@ def test_in_memory_nobody_waits_for_longer_than_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Threads take turns, and whose turn does not come in time learns so."""
-    connect, refusals = sqlite3.connect, []
+    refusals: list[Any] = []
     armed: list[str] = []
 
     def meanwhile(statement: str) -> None:
@@ -213,12 +221,7 @@ def test_in_memory_nobody_waits_for_longer_than_told(
                 ledger.clear("v")
             refusals.append(refusal)
 
-    def watched(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*args, **options)
-        connection.set_trace_callback(meanwhile)
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", watched)
+    watch(monkeypatch, meanwhile)
     with closing(open_ledger("memory://", 0.1, "", "bank")) as ledger:
         armed.append("now")
         ledger.revoke_session("s")
