@@ -74,7 +74,7 @@ $(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -e '.[clerk,redis,sandbox]' --group dev
+	$(BIN)/python -m pip install -q -e '.[clerk,redis,sandbox,testing,totp]' --group dev
 	touch $@
 
 $(NODE_MODULES)/.stamp: tests/front_end/package.json
