@@ -15,6 +15,7 @@ from .required import ReverificationRequired as ReverificationRequired
 from .subject import Subject as Subject
 from .verification import Verification as Verification
 from .verification import Verifier as Verifier
+from .verifiers import TOTPVerifier as TOTPVerifier
 
 __all__ = [
     "ConfigurationError",
@@ -25,6 +26,7 @@ __all__ = [
     "ReverificationRequired",
     "StepUp",
     "Subject",
+    "TOTPVerifier",
     "Verification",
     "Verifier",
     "VerifierMisconfigured",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .errors import ImpersonationRefused
 from .errors import Unauthenticated
 from .policy_fields import LONGEST_MAX_AGE
+from .subject import FlaskLogin
 from .subject import load_subject
 from .subject import RemembersExpired
 from .subject import Subject
@@ -25,7 +26,7 @@ class Admission:
     :param allow_impersonation: whether somebody may act in another person's name.
     """
 
-    find_loader: Callable[[], SubjectLoader | None]
+    find_loader: Callable[[], SubjectLoader]
     allow_impersonation: bool
 
     def subject(self) -> Subject:
@@ -50,7 +51,7 @@ class Admission:
     def leaving(self) -> list[Subject]:
         """All whom the request names: whoever sent a proof of who it is may end it."""
         loader = self.find_loader()
-        if loader is None:
+        if isinstance(loader, FlaskLogin):
             # With Flask-Login all that was proved is bound to the session's nonce.
             return []
         try:

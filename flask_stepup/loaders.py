@@ -12,15 +12,19 @@ from .clerk_session import clerk_session
 from .clerk_session import ClerkSession
 from .errors import ConfigurationError
 from .settings import Settings
+from .subject import FlaskLogin
 from .subject import SubjectLoader
 
-FindLoader = Callable[[], SubjectLoader | None]
+FindLoader = Callable[[], SubjectLoader]
 
 
 def loader_finder(
-    app: Flask, settings: Settings, api: ClerkBackendAPI | None, own: FindLoader
+    app: Flask,
+    settings: Settings,
+    api: ClerkBackendAPI | None,
+    own: Callable[[], SubjectLoader | None],
 ) -> FindLoader:
-    """Return a function that finds the loader; None from it is Flask-Login.
+    """Return a function that finds the loader.
 
     It is asked at each request: a loader of the app's own, and Flask-Login, may be set
     up after us.
@@ -51,8 +55,12 @@ def loader_finder(
             if is_wanted:
                 raise
 
-    def find() -> SubjectLoader | None:
+    login = FlaskLogin()
+
+    def find() -> SubjectLoader:
         loader = own()
-        return clerk() if loader is None and is_asked() else loader
+        if loader is not None:
+            return loader
+        return clerk() if is_asked() else login
 
     return find

@@ -26,6 +26,7 @@ from .languages import translate
 from .policy_fields import SAFE_METHODS
 from .problems import problem_of
 from .required import ReverificationRequired
+from .subject import FlaskLogin
 from .unmet import unmet_problem
 from .way_back import current_path
 from .way_back import htmx_path
@@ -46,7 +47,7 @@ def ask_to_sign_in() -> Response:
     if (
         is_page()
         and hasattr(current_app, "login_manager")
-        and not gate.admission.find_loader()
+        and isinstance(gate.admission.find_loader(), FlaskLogin)
     ):
         return _flask_logins_own_answer()
     return problem_answer(problem)

@@ -70,7 +70,7 @@ IMPORTERS = {
     "blinker": {"signals"},
     "flask_login": {"subject"},
     "click": {"cli"},
-    "pyotp": {"sandbox"},
+    "pyotp": {"sandbox", "verifiers"},
     "jwt": {"session_token", "sandbox"},
     "cryptography": {"sandbox"},
     "segno": {"cli"},

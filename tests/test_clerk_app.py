@@ -24,8 +24,10 @@ from flask_stepup import ConfigurationError
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
 from flask_stepup import Subject
+from flask_stepup.clerk_session import ClerkSession
 from flask_stepup.sandbox import demo_users
 from flask_stepup.sandbox import Sandbox
+from flask_stepup.subject import FlaskLogin
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 USERS = demo_users()
@@ -294,7 +296,7 @@ def test_a_loader_of_ones_own_goes_before_clerk(
     """Whenever it is registered."""
     app = clerk_app(sandbox, tmp_path, STEPUP_CLERK_JWT_KEY=sandbox.jwt_key)
     gate = app.extensions["stepup"]
-    assert gate.admission.find_loader() is not None
+    assert isinstance(gate.admission.find_loader(), ClerkSession)
     other = Flask("other", instance_path=str(tmp_path))
     other.config.update(app.config)
     stepup = StepUp(other)
@@ -310,10 +312,11 @@ def test_flask_login_is_asked_where_clerk_only_checks_codes(
 ) -> None:
     """A secret key alone does not say that people sign in there."""
     app = clerk_app(sandbox, tmp_path)
-    assert app.extensions["stepup"].admission.find_loader() is not None
+    admission = app.extensions["stepup"].admission
+    assert isinstance(admission.find_loader(), ClerkSession)
     LoginManager(app)
 
-    assert app.extensions["stepup"].admission.find_loader() is None
+    assert isinstance(admission.find_loader(), FlaskLogin)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Clerk, or a verifier of your own, behind one protocol."""
+"""A verifier of whatever kind, and what counts as its word."""
 
 from __future__ import annotations
 
@@ -8,23 +8,11 @@ from traceback import extract_tb
 from typing import Any
 from typing import cast
 
-from .clerk import ClerkBackendAPI
-from .errors import ConfigurationError
-from .errors import VerifierError
-from .errors import VerifierFault
-from .verification import Verification
-from .verification import Verifier
-
-
-class ClerkVerifier:
-    """Asks Clerk's backend API."""
-
-    def __init__(self, api: ClerkBackendAPI) -> None:
-        self._api = api
-
-    def verify(self, user_id: str, code: str) -> Verification:
-        """See :meth:`ClerkBackendAPI.verify_totp`."""
-        return self._api.verify_totp(user_id, code)
+from ..errors import ConfigurationError
+from ..errors import VerifierError
+from ..errors import VerifierFault
+from ..verification import Verification
+from ..verification import Verifier
 
 
 class FunctionVerifier:
@@ -35,20 +23,6 @@ class FunctionVerifier:
 
     def verify(self, user_id: str, code: str) -> Verification:
         return self._function(user_id, code)
-
-
-def clerk_verifier(api: ClerkBackendAPI | None) -> ClerkVerifier:
-    """Return Clerk as a verifier.
-
-    :raises ConfigurationError: there is no key for its backend API.
-    """
-    if api is None:
-        raise ConfigurationError(
-            "nothing can check codes: set STEPUP_CLERK_SECRET_KEY (or CLERK_SECRET_KEY "
-            "in the environment), pass verifier= to StepUp, or register one with "
-            "@stepup.verifier before init_app"
-        )
-    return ClerkVerifier(api)
 
 
 def as_verifier(given: Any) -> Verifier:
