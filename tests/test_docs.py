@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import flask
 from conftest import MakeApp
 from conftest import signed_in
+from documented import blocks
 from flask_wtf import FlaskForm
 from people import Codes
 from people import Person
@@ -21,19 +20,12 @@ from wtforms.validators import NumberRange
 from flask_stepup import require_reverification
 from flask_stepup import StepUp
 
-DOCS = Path(__file__).parent.parent / "docs"
-
 
 class TransferForm(FlaskForm):
     """What the page on approvals leaves to its reader."""
 
     to = StringField(validators=[DataRequired()])
     amount = DecimalField(validators=[NumberRange(min=1)])
-
-
-def blocks(page: str) -> list[str]:
-    """The Python of a page."""
-    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
 
 
 def test_the_transfer_of_the_page_on_approvals(make_app: MakeApp, codes: Codes) -> None:

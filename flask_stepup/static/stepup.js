@@ -61,21 +61,24 @@
     let isDone = all(".stepup-problem")[0]; // who was wrong once presses the button
     let isBackup, before, timer;
     const show = () => {
-      input.inputMode = isBackup ? "text" : "numeric";
+      input.inputMode = isBackup || !other ? "text" : "numeric";
+      if (!other) return; // the app says itself what codes it takes
       hint.textContent = hint.dataset[isBackup ? "backup" : "app"];
       other.textContent = other.dataset[isBackup ? "app" : "backup"];
     };
     show();
-    other.hidden = false;
     for (const name of ["click", "focusout", "pagehide"]) {
       addEventListener(name, () => clearTimeout(timer)); // gone to do something else
     }
-    other.onclick = () => {
-      isBackup = !isBackup;
-      show();
-      input.blur(); // for the other keyboard
-      input.focus();
-    };
+    if (other) {
+      other.hidden = false;
+      other.onclick = () => {
+        isBackup = !isBackup;
+        show();
+        input.blur(); // for the other keyboard
+        input.focus();
+      };
+    }
     input.oninput = ({ isComposing }) => {
       clearTimeout(timer);
       const isWhole = !before;

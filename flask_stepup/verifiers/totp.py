@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any
@@ -84,11 +85,13 @@ class TOTPVerifier:
         # a secret, would be kept as its context.
         raise VerifierUnavailable(failure)
 
+    def _totp(self, secret: object) -> Any:
+        # pyotp takes some bytes for text, and some not.
+        with suppress(Exception):
+            return self._pyotp.TOTP(secret) if isinstance(secret, str) else None
+
     def _is_shown(self, secret: str, code: str) -> bool:
-        try:
-            totp = self._pyotp.TOTP(secret)
-        except Exception:
-            totp = None
+        totp = self._totp(secret)
         if totp is None:
             raise VerifierMisconfigured(
                 "what the secret_loader returned is no base32 text of at least 112 "
