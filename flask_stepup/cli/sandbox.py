@@ -1,4 +1,4 @@
-"""``flask stepup …``: commands for developers, which need no app."""
+"""``flask stepup sandbox``: a backend for development, which needs no app."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from .sandbox import Sandbox
-    from .sandbox import SandboxUser
+    from ..sandbox import Sandbox
+    from ..sandbox import SandboxUser
 
 
-@click.group()
-def stepup() -> None:
-    """Step-up re-verification: tools for development."""
-
-
-@stepup.command()
+@click.command()
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -62,9 +57,11 @@ def sandbox(host: str, port: int, secret_key: str | None, qr: bool | None) -> No
       flask stepup sandbox --port 5055 --secret-key sk_test_local
 
     Never for production: whoever reads this screen knows every code.
+
+    Exit status: 0 when it was stopped, 1 when it could not begin.
     """
-    from .sandbox import demo_users
-    from .sandbox import Sandbox
+    from ..sandbox import demo_users
+    from ..sandbox import Sandbox
 
     try:
         backend = Sandbox(demo_users(), secret_key)
@@ -161,8 +158,8 @@ def _codes_now(backend: Sandbox) -> str:
 
 def _seconds_left() -> int:
     """Seconds for which the current code is taken still."""
-    from .sandbox.users import STEP
-    from .sandbox.users import STEPS_ASIDE
+    from ..sandbox.users import STEP
+    from ..sandbox.users import STEPS_ASIDE
 
     return STEP * (STEPS_ASIDE + 1) - int(time.time()) % STEP
 
