@@ -6,32 +6,33 @@ Every signal is sent with the real app as sender, so connect with
 
 from __future__ import annotations
 
+from blinker import NamedSignal
 from blinker import Namespace
 
 _signals = Namespace()
 
 #: A policy was not met and the person was asked for a code. Arguments: ``user_id``,
 #: ``policy``, ``cause`` (``missing``, ``expired`` or ``revoked``).
-reverification_required = _signals.signal("reverification-required")
+reverification_required: NamedSignal = _signals.signal("reverification-required")
 
 #: A right code stamped a marker. Arguments: ``user_id``, ``policy``, ``code_type``.
-reverification_succeeded = _signals.signal("reverification-succeeded")
+reverification_succeeded: NamedSignal = _signals.signal("reverification-succeeded")
 
 #: A code was tried and opened nothing. Arguments: ``user_id``, ``policy``, ``error``
 #: (the exception).
-reverification_failed = _signals.signal("reverification-failed")
+reverification_failed: NamedSignal = _signals.signal("reverification-failed")
 
 #: The attempt just rejected was the last one for now. Arguments: ``user_id``,
 #: ``until`` (seconds since the epoch).
-attempts_exhausted = _signals.signal("attempts-exhausted")
+attempts_exhausted: NamedSignal = _signals.signal("attempts-exhausted")
 
 #: A right code was sent that had opened once before: a double click, or somebody
 #: who looked over a shoulder. Arguments: ``user_id``.
-code_reused = _signals.signal("code-reused")
+code_reused: NamedSignal = _signals.signal("code-reused")
 
 #: The verifier could not answer. Arguments: ``user_id``, ``error`` (the exception).
-verifier_failed = _signals.signal("verifier-failed")
+verifier_failed: NamedSignal = _signals.signal("verifier-failed")
 
 #: Elevation was ended by ``forget`` (``user_id`` is None: the session may not know
 #: it any more) or ``revoke``. Arguments: ``user_id``.
-elevation_revoked = _signals.signal("elevation-revoked")
+elevation_revoked: NamedSignal = _signals.signal("elevation-revoked")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,8 @@ from .configuration import checked_key
 from .configuration import checked_timeout
 from .configuration import checked_url
 from .network import call_within
+from .probe import Probe
+from .probe import probe_of
 from .transport import DeadlineTransport
 
 API_URL = "https://api.clerk.com/v1"
@@ -61,7 +64,7 @@ class ClerkBackendAPI:
     ) -> None:
         self._base_url = checked_url(base_url)
         #: Seconds for a whole call.
-        self.timeout = checked_timeout(timeout)
+        self.timeout: float = checked_timeout(timeout)
         self._transport = transport or DeadlineTransport(self._base_url)
         self._headers = {
             "Authorization": f"Bearer {checked_key(secret_key)}",
@@ -104,6 +107,16 @@ class ClerkBackendAPI:
             no answer included.
         """
         return key_set(self._call("GET", "jwks"), secrets=(self._secret_key,))
+
+    def probe(self) -> Probe:
+        """Return whether the API is there, by a call that changes nothing there.
+
+        It asks for the keys, so that it raises what :meth:`jwks` does.
+        """
+        sent_at, began_at = time.time(), time.monotonic()
+        answer = self._call("GET", "jwks")
+        seconds = time.monotonic() - began_at
+        return probe_of(answer, sent_at, seconds, secrets=(self._secret_key,))
 
     def close(self) -> None:
         """Close the pooled connections."""
