@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 BROWSED := $(shell grep -lE "front_end.chromium|playwright" tests/test_*.py)
 NODE_MODULES := tests/front_end/node_modules
 
-.PHONY: demo test soak fuzz mutants check docs catalogues pictures format clean
+.PHONY: demo test soak fuzz mutants check docs transcripts catalogues pictures format clean
 
 demo: $(VENV)/demo.stamp
 	PORT=$(PORT) $(BIN)/python examples/$(EXAMPLE)/app.py
@@ -46,7 +46,13 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy examples/clerk_api
 	$(BIN)/pytest -q tests/test_architecture.py
 
+# The pages of docs/ as a site; a warning is an error.
 docs: $(VENV)/dev.stamp
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+# Writes the transcripts of docs/clients.md anew.
+transcripts: $(VENV)/dev.stamp
 	STEPUP_WRITE_DOCS=1 $(BIN)/pytest -q tests/test_transcripts.py
 
 # Brings all catalogues up to date with the code; LANGUAGE=fr begins one.
@@ -62,7 +68,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(NODE_MODULES) dist build .coverage .coverage.*
+	rm -rf $(VENV) $(VENV)-* $(NODE_MODULES) docs/_build dist build .coverage .coverage.*
 	rm -rf .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
