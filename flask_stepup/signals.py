@@ -6,8 +6,12 @@ Every signal is sent with the real app as sender, so connect with
 
 from __future__ import annotations
 
-from blinker import NamedSignal
+from typing import TYPE_CHECKING
+
 from blinker import Namespace
+
+if TYPE_CHECKING:
+    from blinker import NamedSignal
 
 _signals = Namespace()
 

@@ -1,6 +1,6 @@
 """The transcripts of ``docs/clients.md``: real ``curl`` against a real server.
 
-``make docs`` writes them anew.
+``make transcripts`` writes them anew.
 """
 
 from __future__ import annotations

@@ -87,6 +87,14 @@ PARTS: dict[str, Part] = {
             "test_approvals.py test_attacks.py test_outages.py test_resume.py",
         ),
     ),
+    "verifiers": Part(
+        ("verifiers",),
+        (
+            "test_totp.py test_verifiers.py",
+            "test_verifier_contract.py",
+            "test_attempts.py test_extension.py",
+        ),
+    ),
     "breaker": Part(("clerk/breaker.py",), ("test_breaker.py", "test_clerk.py")),
     "reservation": Part(
         ("reservation.py",), ("test_submissions.py", "test_attempts.py")
