@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -18,6 +17,7 @@ from flask import current_app
 from flask import request
 from flask import Response
 
+from . import records
 from .answer import not_stored
 from .demand import Demand
 from .demand import Demands
@@ -26,7 +26,9 @@ from .errors import Refusal
 from .gate import current_gate
 from .refusal import answer_refusal
 
-log = logging.getLogger("flask_stepup")
+#: Where our guards keep what they demand. ``functools.wraps`` of decorators above ours
+#: carries it on; one that does not use it hides that there is a guard.
+_DEMANDS = "_stepup_demands"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,6 +74,7 @@ def protect(blueprint: Blueprint, demand: Demand) -> None:
             f"protect guards blueprints, and a {type(blueprint).__name__} is none: "
             "decorate the views"
         )
+    setattr(check, _DEMANDS, (demand,))
     try:
         blueprint.before_request(check)
     except AssertionError as error:
@@ -79,6 +82,15 @@ def protect(blueprint: Blueprint, demand: Demand) -> None:
             f"the blueprint {blueprint.name!r} is protected too late: call "
             "stepup.protect before it is registered"
         ) from error
+
+
+def demands_of(guard: object) -> tuple[Demand, ...]:
+    """What a guarded view, or a function before requests, demands; the outermost last.
+
+    Empty where it has no guard of ours, or none that can be seen.
+    """
+    demands: tuple[Demand, ...] = getattr(guard, _DEMANDS, ())
+    return demands
 
 
 def _serves_static_file() -> bool:
@@ -106,6 +118,7 @@ def _guarded(view: Any, demand: Demand) -> Any:
         run = current_app.ensure_sync(view) if is_coroutine else view
         return run(*args, **kwargs)
 
+    setattr(guarded, _DEMANDS, (*demands_of(view), demand))
     return guarded
 
 
@@ -131,7 +144,7 @@ def is_met(demand: Demand) -> bool:
         return False
     except Exception as error:
         # Mostly of a function in bind=, or of reading the request for its names.
-        log.error("is_reverified is False: it raised %s", type(error).__name__)
+        records.IsReverifiedFailed(error=type(error).__name__).log()
         return False
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .. import records
 from ..errors import VerifierError
 from ..errors import VerifierUnavailable
 
@@ -59,6 +60,8 @@ class Breaker:
         self._answered()
 
     def _answered(self) -> None:
+        if self._failures >= FAILURES:
+            records.BreakerClosed(failures=self._failures).log()
         self._failures = 0
         self._answered_at = self._clock()
 
@@ -67,6 +70,8 @@ class Breaker:
         if began_at >= self._answered_at:
             self._open_until = self._clock() + PAUSE
             self._failures += 1
+            if self._failures == FAILURES:
+                records.BreakerOpened(failures=FAILURES, seconds=PAUSE).log()
 
     def _admit(self) -> None:
         if self._failures < FAILURES:

@@ -31,7 +31,7 @@ def checked_url(url: object) -> str:
         raise ConfigurationError(
             f"{_NAME} must be an absolute URL such as 'https://api.clerk.com/v1'"
         )
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
             f"{_NAME} is plain http to {host!r}, which would show the secret key and "
             "every code to the network: use https (http is for this machine only)"
@@ -79,11 +79,12 @@ def checked_timeout(seconds: object) -> float:
     return float(seconds)
 
 
-_NAME = "STEPUP_CLERK_API_URL (base_url)"
-
-
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, under a name that nobody else can give away."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+_NAME = "STEPUP_CLERK_API_URL (base_url)"

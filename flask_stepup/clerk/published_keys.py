@@ -6,7 +6,6 @@ stranger can make us ask for is bounded, and so is what a backend that is down c
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import threading
@@ -17,10 +16,9 @@ from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
 
+from .. import records
 from ..errors import VerifierError
 from .backend_api import ClerkBackendAPI
-
-log = logging.getLogger("flask_stepup")
 
 #: Seconds after which the keys are asked for again.
 FRESH = 300.0
@@ -117,7 +115,7 @@ class PublishedKeys:
             are_the_first = had_none and self._known.since > -math.inf
             self._asked_at = -math.inf if are_the_first else self._clock()
         if failure:
-            log.error("the keys of session tokens cannot be had: %s", failure)
+            records.SessionKeysUnavailable(reason=failure).log()
 
     def _keep(self, keys: list[dict[str, Any]], asked_for: str) -> None:
         by_kid: dict[str, Mapping[str, Any]] = {}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from .check import check
 from .group import stepup as stepup
+from .revoke import revoke
+from .routes import routes
 from .sandbox import sandbox
+from .unlock import unlock
 
-for _command in (sandbox,):
+for _command in (check, routes, unlock, revoke, sandbox):
     stepup.add_command(_command)

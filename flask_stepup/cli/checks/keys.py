@@ -1,0 +1,63 @@
+"""``SECRET_KEY`` and its fallbacks, with which markers and challenges are signed."""
+
+from __future__ import annotations
+
+import re
+
+from ...settings import signing_keys
+from .finding import Finding
+from .finding import Findings
+from .finding import right
+from .finding import risky
+from .finding import wrong
+from .review import Review
+
+#: Bytes: what can be guessed by trying, and what HMAC-SHA-1 and SHA-256 have use for.
+SHORTEST, GOOD = 16, 32
+#: Different bytes of a key that is a pattern, and not random.
+FEWEST = 5
+#: Characters that have to be left when the words of examples are taken out.
+LEAST_LEFT = 8
+#: What stands in place of a key in tutorials. The longer ones first.
+_PLACEHOLDERS = re.compile(
+    "production|development|changeme|something|insecure|example|default|replace"
+    "|private|session|testing|secret|random|string|please|signing|change|signed"
+    "|flask|super|hello|world|really|token|value|guess|never|work|pass|word|this|that"
+    "|test|your|with|here|hard|very|dev|key|app|the|not|for|abc|qwerty|foo|bar|123+"
+    "|me|my|to|in|is|so|it|be"
+)
+_MEND = (
+    "a new one: python -c 'import secrets; print(secrets.token_hex())'; the old one "
+    "goes to the end of SECRET_KEY_FALLBACKS for a day, if nobody can have guessed it"
+)
+_MEND_FALLBACK = "take it out: what it signed is taken as long as it is in the list"
+
+
+def check_keys(review: Review) -> Findings:
+    """Look at the length of each key, and whether it is one that people know."""
+    *fallbacks, current = signing_keys(review.app)
+    yield _looked_at("SECRET_KEY", current, _MEND)
+    for number, key in enumerate(fallbacks):
+        yield _looked_at(f"SECRET_KEY_FALLBACKS[{number}]", key, _MEND_FALLBACK)
+
+
+def _looked_at(name: str, key: str | bytes, mend: str) -> Finding:
+    data = key.encode(errors="surrogatepass") if isinstance(key, str) else key
+    if is_placeholder(data):
+        return wrong(f"{name} is a placeholder, which anybody would try first", mend)
+    if len(set(data)) < FEWEST:
+        return wrong(f"{name} is a few characters over and over", mend)
+    if len(data) < SHORTEST:
+        return wrong(f"{name} has {len(data)} bytes and can be guessed by trying", mend)
+    if len(data) < GOOD:
+        return risky(f"{name} has {len(data)} bytes, where {GOOD} are due", mend)
+    return right(f"{name} has {len(data)} bytes")
+
+
+def is_placeholder(key: bytes) -> bool:
+    """Whether a key is made of the words that stand in place of one in tutorials."""
+    if not key.isascii():
+        return False
+    letters = re.sub(r"[\W_]", "", key.decode().lower())
+    left = _PLACEHOLDERS.sub("", letters)
+    return left != letters and len(left) < LEAST_LEFT
