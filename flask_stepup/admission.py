@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from . import records
 from .errors import ImpersonationRefused
 from .errors import Unauthenticated
 from .policy_fields import LONGEST_MAX_AGE
@@ -14,8 +14,6 @@ from .subject import load_subject
 from .subject import RemembersExpired
 from .subject import Subject
 from .subject import SubjectLoader
-
-log = logging.getLogger("flask_stepup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Admission:
         except Exception as error:
             # The app has signed the person out by now, for which its loader may not be
             # made. That must not keep anybody from leaving.
-            log.info("nobody to forget but a session: %s", type(error).__name__)
+            records.LeavingUnknown(error=type(error).__name__).log()
             return []
 
     def _admitted(self, subject: Subject | None) -> Subject:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Collection
 
 from flask import request
 
+from . import records
 from .action import Action
 from .action import current_action
 from .assessment import assess
@@ -31,8 +31,6 @@ from .signing import Signer
 from .subject import Subject
 from .suspension import suspend
 from .suspension import tie_of
-
-log = logging.getLogger("flask_stepup")
 
 #: On the request, and with it at an end: what this run has spent.
 _SPENT = "_stepup_spent"
@@ -115,7 +113,8 @@ class Approvals:
         try:
             self._inquiry.spend(binding, {name_of_void(operation.id): standing.origin})
         except LedgerUnavailable as error:
-            log.error("an operation could not be voided: %s", error)
+            user_id, reason = binding.user_id, error.reason
+            records.OperationNotVoided(user_id=user_id, reason=reason).log()
 
     def ids(self, binding: Binding) -> set[str]:
         """The ids of all approvals of the session, spent ones too."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
+from . import records
 from .binding import Binding
 from .errors import CodeAlreadyUsed
 from .errors import IncorrectCode
 from .errors import InvalidToken
 from .errors import LedgerUnavailable
-from .errors import NotEnrolled
 from .errors import OutcomeUnknown
-from .errors import Rejection
 from .errors import SessionFull
 from .errors import StepUpError
 from .errors import VerifierError
 from .errors import VerifierFault
+from .failed_attempt import record_of
+from .failed_attempt import VERDICTS
 from .gate import Gate
 from .gate import real_app
 from .keeping import name_of_approval
@@ -36,8 +36,6 @@ from .verification import folded
 from .verification import read_code
 from .verification import Verification
 from .verifiers import ask
-
-log = logging.getLogger("flask_stepup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +82,22 @@ class Attempt:
         except StepUpError as error:
             self._tell_of_failure(error)
             raise
-        token = self._grant()
+        token, code_type = self._grant(), verification.code_type
+        records.ReverificationSucceeded(
+            user_id=self.subject.user_id, scope=self.policy.scope, code_type=code_type
+        ).log()
         reverification_succeeded.send(
             real_app(),
             user_id=self.subject.user_id,
             policy=self.policy,
-            code_type=verification.code_type,
+            code_type=code_type,
         )
-        return Success(verification.code_type, token)
+        return Success(code_type, token)
 
     def _check_room(self, binding: Binding) -> None:
         # Before the code is sent: a right one would be spent for nothing.
         if not binding.can_be_kept:
-            log.error(
-                "no code is taken from user %r, whose bearer token names no session "
-                "that could bind a marker: have the subject_loader return a Subject "
-                "with a session_id",
-                binding.user_id,
-            )
+            records.BearerWithoutSession(user_id=binding.user_id).log()
             raise SessionFull("no session to bind a marker to")
         if binding.nonce is not None:
             operation = self.operation
@@ -121,7 +117,7 @@ class Attempt:
         except VerifierError as error:
             if isinstance(error, IncorrectCode):
                 error.attempts_remaining = ticket.remaining
-            is_verdict = isinstance(error, IncorrectCode | NotEnrolled)
+            is_verdict = isinstance(error, VERDICTS)
             if is_verdict or isinstance(error, VerifierFault):
                 self._tell_if_exhausted(ticket)
                 self._void_if_exhausted(ticket)
@@ -156,13 +152,14 @@ class Attempt:
         try:
             self.gate.ledger.refund(ticket)
         except LedgerUnavailable as error:
-            log.error("an attempt could not be given back: %s", error)
+            user_id, reason = self.subject.user_id, error.reason
+            records.AttemptNotRefunded(user_id=user_id, reason=reason).log()
 
     def _tell_if_exhausted(self, ticket: Ticket) -> None:
         if ticket.remaining == 0:
-            attempts_exhausted.send(
-                real_app(), user_id=self.subject.user_id, until=ticket.locked_until
-            )
+            user_id, until = self.subject.user_id, ticket.locked_until
+            records.AttemptsExhausted(user_id=user_id, until=until).log()
+            attempts_exhausted.send(real_app(), user_id=user_id, until=until)
 
     def _void_if_exhausted(self, ticket: Ticket) -> None:
         if self.operation and ticket.remaining == 0:
@@ -171,13 +168,7 @@ class Attempt:
 
     def _tell_of_failure(self, error: StepUpError) -> None:
         user_id = self.subject.user_id
-        level = logging.INFO if isinstance(error, _EXPECTED) else logging.ERROR
-        kind = type(error).__name__
-        log.log(level, "no marker for user %r: %s: %s", user_id, kind, error)
+        record_of(error, user_id, self.policy.scope).log()
         reverification_failed.send(
             real_app(), user_id=user_id, policy=self.policy, error=error
         )
-
-
-#: What people bring about, and nobody has to be called for.
-_EXPECTED = (IncorrectCode, InvalidToken, NotEnrolled, Rejection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from typing import Any
 
 from flask import request
 
+from . import records
 from .clerk import ClerkBackendAPI
 from .clerk import PublishedKeys
 from .client import is_bearer
@@ -20,8 +20,6 @@ from .session_token import LONGEST_TOKEN
 from .session_token import SessionTokens
 from .settings import Settings
 from .subject import Subject
-
-log = logging.getLogger("flask_stepup")
 
 #: Clerk's cookie, and the same with a suffix that stands for the instance where several
 #: share a host.
@@ -76,11 +74,11 @@ class ClerkSession:
         self, tokens: Collection[str], expired_for: float = 0
     ) -> dict[str, Any] | None:
         if len(tokens) > MOST_TOKENS:
-            log.warning("%d session tokens came in one request", len(tokens))
+            records.TooManySessionTokens(count=len(tokens)).log()
             return None
         good = list(self._good(tokens, expired_for))
         if len({claims["sub"] for claims in good}) > 1:
-            log.warning("session tokens of different people came in one request")
+            records.SessionTokensDisagree().log()
             return None
         return max(good, key=lambda claims: claims.get("iat", 0), default=None)
 
@@ -91,7 +89,7 @@ class ClerkSession:
             try:
                 yield self._tokens.read(token, expired_for=expired_for)
             except InvalidToken as error:
-                log.debug("a session token is not good: %s", error)
+                records.SessionTokenRefused(reason=str(error)).log()
 
 
 def clerk_session(settings: Settings, api: ClerkBackendAPI | None) -> ClerkSession:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from flask import Flask
 
+from . import records
 from .errors import LedgerUnavailable
 from .gate import current_gate
 from .subject import follow_logout
-
-log = logging.getLogger("flask_stepup")
 
 
 def join_companions(app: Flask) -> None:
@@ -40,7 +38,7 @@ def _forget_at_logout(sender: Flask, **_: Any) -> None:
     try:
         current_gate().forget()
     except LedgerUnavailable as error:
-        log.error("a logout could not be written down in the ledger: %s", error)
+        records.LogoutNotRecorded(reason=error.reason).log()
 
 
 def _trust_our_own_token(app: Flask) -> None:

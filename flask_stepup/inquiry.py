@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Collection
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from . import records
 from .binding import Binding
 from .ledger import Ledger
 from .ledger import Spending
 from .ledger import Standing
-
-log = logging.getLogger("flask_stepup")
 
 
 @dataclass(slots=True)
@@ -50,9 +48,5 @@ class Inquiry:
         if abs(apart) > self.leeway and not self._told_of_clocks:
             # Once per app and process, as with another ledger's tokens.
             self._told_of_clocks = True
-            log.error(
-                "the clock of the ledger's server is %.0f s %s of this host's, so that "
-                "people may be asked for codes again and again: set both",
-                abs(apart),
-                "ahead" if apart > 0 else "behind",
-            )
+            direction = "ahead" if apart > 0 else "behind"
+            records.LedgerClockApart(seconds=abs(apart), direction=direction).log()

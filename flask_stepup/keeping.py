@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from functools import lru_cache
 from functools import partial
 from typing import TypeVar
 
+from . import records
 from . import session_state
 from .bearer import sent_markers
 from .binding import Binding
@@ -21,8 +21,6 @@ from .marker import open_approval
 from .marker import open_marker
 from .marker import Operation
 from .signing import Signer
-
-log = logging.getLogger("flask_stepup")
 
 M = TypeVar("M", bound=Marker)
 
@@ -111,12 +109,7 @@ class Keeping:
         """
         if made_with != ledger_id and not self._told_of_other_ledger:
             self._told_of_other_ledger = True
-            log.error(
-                "a token was made with another ledger, so people are asked for codes "
-                "again and again: point STEPUP_STORAGE_URI of all workers at the same "
-                "one (memory:// is private to each process); if it was emptied or "
-                "replaced just now, all is as it should be"
-            )
+            records.OtherLedger().log()
         return made_with == ledger_id
 
     def _in_session(self, binding: Binding, name: str) -> Marker | None:
@@ -141,11 +134,7 @@ class Keeping:
         """Whether a clock that is wrong made it: it proves nothing, not even that."""
         ahead = marker.latest - time.time()
         if ahead > self._leeway:
-            log.error(
-                "a marker was refused that lies %d s in the future: set your hosts' "
-                "clocks",
-                ahead,
-            )
+            records.MarkerFromFuture(seconds=ahead).log()
         return ahead > self._leeway
 
 

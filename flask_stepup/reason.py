@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
-log = logging.getLogger("flask_stepup")
+from . import records
 
 
 def reason_text(reason: str | Callable[[], Any] | None) -> str | None:
@@ -20,6 +19,6 @@ def reason_text(reason: str | Callable[[], Any] | None) -> str | None:
             made = reason()
             reason = None if made is None else str(made)
         except Exception as error:
-            log.error("no reason is named: it raised %s", type(error).__name__)
+            records.ReasonFailed(error=type(error).__name__).log()
             return None
     return reason

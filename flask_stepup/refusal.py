@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from flask import make_response
 from flask import request
 from flask import Response
 
+from . import records
 from .answer import leading_htmx
 from .answer import not_stored
 from .answer import problem_answer
@@ -47,8 +47,6 @@ from .unmet import unmet_problem
 from .way_back import address_of
 from .way_back import home_path
 from .way_back import htmx_path
-
-log = logging.getLogger("flask_stepup")
 
 #: Bytes of the prompt's URL. Request lines end at some 4,000 in common servers, and
 #: proxies are stricter.
@@ -94,7 +92,7 @@ def render_refusal(refusal: Refusal) -> Response:
     except LedgerUnavailable as unavailable:
         refusal = unavailable
     if isinstance(refusal, LedgerUnavailable):
-        log.error("a guarded request was answered 503: %s", refusal)
+        records.LedgerUnavailable(reason=refusal.reason).log()
     return problem_answer(problem_of(refusal))
 
 
@@ -148,11 +146,7 @@ def _ask_by_htmx(required: ReverificationRequired) -> Response:
         url = address_of("stepup.prompt", challenge=token)
         if len(url) <= LONGEST_URL:
             return leading_htmx(problem_json(unmet_problem(required)), url)
-    log.error(
-        "HTMX is led to no prompt, whose address would have %d bytes: bind fewer or "
-        "shorter values",
-        len(url),
-    )
+    records.HtmxPromptTooLong(size=len(url)).log()
     return problem_json(unmet_problem(required))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +10,8 @@ from flask import current_app
 from flask import request
 from flask import session
 
+from . import records
 from .errors import SessionFull
-
-log = logging.getLogger("flask_stepup")
 
 #: The keys of the session that are ours.
 NONCE_KEY = "_stepup_sid"
@@ -89,7 +87,7 @@ def renew_id() -> None:
         regenerate(session._get_current_object())  # type: ignore[attr-defined]
     except Exception as error:
         # The code is spent by now: to fail would have the person enter another one.
-        log.error("the session's id could not be renewed: %s", type(error).__name__)
+        records.SessionNotRenewed(error=type(error).__name__).log()
 
 
 def nonce_as_sent() -> str:
@@ -116,12 +114,7 @@ def drop() -> str:
 def _check_size(more: Mapping[str, Any]) -> None:
     size = _cookie_size(more)
     if size > LONGEST_COOKIE:
-        log.error(
-            "the session cookie has no room for what step-up keeps in it: it would "
-            "have %d bytes, and browsers drop more than 4,096; keep less in the "
-            "session, or use one that is kept on the server",
-            size,
-        )
+        records.SessionFull(size=size).log()
         raise SessionFull("no room in the session cookie")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +12,7 @@ from flask import request
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
+from . import records
 from .answer import finished
 from .answer import leading_htmx
 from .answer import problem_answer
@@ -31,8 +31,6 @@ from .unmet import unmet_problem
 from .way_back import current_path
 from .way_back import htmx_path
 from .way_back import referring_path
-
-log = logging.getLogger("flask_stepup")
 
 
 def ask_to_sign_in() -> Response:
@@ -69,14 +67,8 @@ def sign_in_again_by_htmx(required: ReverificationRequired) -> Response:
 def tell_of_old_sign_in(required: ReverificationRequired) -> None:
     """Tell the developer, whose app may never say when somebody has signed in."""
     if required.subject.factor_ages is None:
-        log.warning(
-            "user %r has to sign in again: the first factor is %s. An app whose "
-            "policies ask for it calls stepup.grant('first_factor') when somebody "
-            "signs in, or knows factor_ages (which Clerk's session tokens have where "
-            "reverification is switched on in its dashboard)",
-            required.subject.user_id,
-            required.cause,
-        )
+        user_id = required.subject.user_id
+        records.FirstFactorLacking(user_id=user_id, cause=required.cause).log()
 
 
 def _led_by_htmx(response: Response) -> Response:

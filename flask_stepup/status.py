@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from flask import Response
 
+from . import records
 from .answer import json_answer
 from .answer import problem_json
 from .errors import ImpersonationRefused
+from .errors import LedgerUnavailable
 from .errors import Refusal
 from .gate import current_gate
 from .gate import Gate
@@ -26,6 +28,8 @@ def status() -> Response:
     try:
         return _status(gate, in_query("scope"))
     except Refusal as refusal:
+        if isinstance(refusal, LedgerUnavailable):
+            records.LedgerUnavailable(reason=refusal.reason).log()
         return problem_json(problem_of(refusal))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from flask import request
 from flask import Response
 
+from . import records
 from .answer import json_answer
 from .answer import problem_answer
 from .answer import problem_json
@@ -80,6 +81,7 @@ def _answered(
     try:
         assessment = assess_challenge(gate, subject, challenge)
     except LedgerUnavailable as error:
+        records.LedgerUnavailable(reason=error.reason).log()
         return _ask_again(error, challenge, token)
     except OperationOver as error:
         try:

@@ -17,6 +17,7 @@ LAYERS = [
     [
         "errors",
         "signals",
+        "records",
         "deadline",
         "proofs",
         "client",
@@ -27,6 +28,7 @@ LAYERS = [
     ],
     [
         "policy_fields",
+        "failed_attempt",
         "verification",
         "signing",
         "session_state",
@@ -88,6 +90,8 @@ OPTIONAL = {
     "flask_babel",
 }
 WITHOUT_FLASK = {
+    "records",
+    "failed_attempt",
     "shapes",
     "deadline",
     "approvable",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from urllib.parse import quote
 from werkzeug import Request
 from werkzeug import Response
 
+from .. import records
 from ..errors import ConfigurationError
 from .answers import ErrorAnswer
 from .calls import Call
@@ -33,9 +33,6 @@ from .users import SandboxUser
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIEnvironment
-
-#: One line for each answer, at level INFO, without keys and codes.
-_log = logging.getLogger("flask_stepup.sandbox")
 
 
 class Sandbox:
@@ -77,8 +74,12 @@ class Sandbox:
         except ErrorAnswer as error:
             response = _as_json(error.body, error.status, error.headers)
             outcome = error.code
-        asked = quote(f"{request.method} {request.path}", safe=" /")
-        _log.info("%s -> %s %s", asked, response.status_code, outcome)
+        records.SandboxAnswered(
+            method=quote(request.method),
+            path=quote(request.path, safe=" /"),
+            status=response.status_code,
+            outcome=outcome,
+        ).log()
         return response(environ, start_response)
 
     @contextmanager
@@ -139,7 +140,7 @@ class Sandbox:
         try:
             return self._signing_key.jwks()
         except ConfigurationError as error:
-            _log.error("%s", error)
+            records.SandboxLacksLibrary(reason=str(error)).log()
             raise ErrorAnswer(
                 500, "internal_clerk_error", "the sandbox lacks a library", str(error)
             ) from None

@@ -7,7 +7,6 @@ is a hash tag, so that all keys of an app are in one slot of a cluster.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from ... import records
 from ...errors import ConfigurationError
 from ...errors import LedgerUnavailable
 from ..keys import approval_key
@@ -37,8 +37,6 @@ from .address import Address
 from .server import Server
 from .server import warn_of_eviction
 from .standings import read_standing
-
-log = logging.getLogger("flask_stepup")
 
 #: Seconds that the id of a ledger is kept after its last use, and an hour more or less:
 #: longer than anything that is granted under it, and shorter than a revocation is kept.
@@ -64,7 +62,8 @@ class RedisLedger:
             self._prove_writable()
         except LedgerUnavailable as error:
             if error.is_busy:
-                log.error("the ledger at %s is busy: %s", address.name, error.reason)
+                place, reason = address.name, error.reason
+                records.LedgerBusy(ledger=place, reason=reason).log()
                 return
             raise ConfigurationError(
                 f"the ledger at {address.name} cannot be used ({error.reason}): start "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +14,12 @@ from redis.exceptions import RedisError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from ... import records
 from ...deadline import deadline
 from ...errors import LedgerUnavailable
 from .address import Address
 from .connections import connect
 from .scripts import Scripts
-
-log = logging.getLogger("flask_stepup")
 
 #: The policy of a server that drops nothing.
 _KEEPS = "noeviction"
@@ -97,13 +95,7 @@ def warn_of_eviction(server: Server, address: Address) -> None:
     with suppress(LedgerUnavailable):
         policy = server.eviction_policy()
     if policy != _KEEPS:
-        log.warning(
-            "the ledger at %s may drop what still counts (maxmemory-policy %s), so "
-            "that what was revoked or used opens again: set it to %s",
-            address.name,
-            policy,
-            _KEEPS,
-        )
+        records.LedgerEvicts(ledger=address.name, policy=policy).log()
 
 
 def _reason(error: Exception) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 
+from ... import records
 from ...errors import ConfigurationError
 from ...errors import LedgerUnavailable
 from ..keys import session_key
@@ -30,8 +30,6 @@ from .database import Database
 from .standings import read_standing
 from .standings import revoke
 
-log = logging.getLogger("flask_stepup")
-
 
 class SQLiteLedger:
     """See :class:`~flask_stepup.ledger.Ledger`.
@@ -52,7 +50,8 @@ class SQLiteLedger:
         except LedgerUnavailable as error:
             if error.is_busy:
                 # Whoever holds the lock can write, and so will this process.
-                log.error("the ledger %s is busy: %s", path, error.reason)
+                place, reason = str(path), error.reason
+                records.LedgerBusy(ledger=place, reason=reason).log()
                 return
             raise ConfigurationError(
                 f"the ledger {path or 'in memory'} cannot be opened for writing "

@@ -8,15 +8,13 @@ void then, by the ledger's taking another id.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import sqlite3
 import time
 from dataclasses import dataclass
 
+from ... import records
 from .schema import read_identity
-
-log = logging.getLogger("flask_stepup")
 
 #: Seconds by which clocks move, beside the leeway, without anybody's setting them.
 SLACK = 2.0
@@ -49,11 +47,7 @@ class Timekeeping:
         now = time.time()
         ledger_id, newest = read_identity(connection)
         if self.is_set_back(newest, now):
-            log.error(
-                "the clock of this machine was set back by %d s: all markers and "
-                "prompts are void, since nobody can tell how old they are",
-                newest - now,
-            )
+            records.ClockSetBack(seconds=newest - now).log()
             ledger_id = secrets.token_urlsafe(4)
             # What has not been yet would count until its time has come.
             for table in ("attempts", "revocations"):
