@@ -10,6 +10,7 @@ from flask import current_app
 from flask import Flask
 from flask import has_request_context
 
+from . import records
 from .admission import Admission
 from .approvals import Approvals
 from .assessment import assess
@@ -150,6 +151,7 @@ class Gate:
     def forget(self) -> None:
         """End this session's elevation; see :meth:`Elevation.forget`."""
         if has_request_context() and self.elevation.forget(self.admission.leaving()):
+            records.ElevationRevoked(user_id=None).log()
             elevation_revoked.send(real_app(), user_id=None)
 
     def revoke(self, user_id: str | int) -> None:
@@ -159,6 +161,7 @@ class Gate:
         """
         user_id = Subject(user_id).user_id
         self.ledger.revoke_user(user_id)
+        records.ElevationRevoked(user_id=user_id).log()
         elevation_revoked.send(real_app(), user_id=user_id)
 
     def unlock(self, user_id: str | int) -> None:
@@ -166,7 +169,9 @@ class Gate:
 
         :raises LedgerUnavailable: it has not been lifted.
         """
-        self.ledger.clear(Subject(user_id).user_id)
+        user_id = Subject(user_id).user_id
+        self.ledger.clear(user_id)
+        records.LockOutLifted(user_id=user_id).log()
 
     def _standing(self, binding: Binding, tells_spent: bool = False) -> Standing:
         ids = self.approvals.ids(binding) if tells_spent else ()
