@@ -88,7 +88,7 @@ def test_a_page_is_opened_below_the_path(alice: Visit) -> None:
     prompt = alice.get(asked)
     assert prompt.status_code == 200
     files = ["/bank/stepup/static/stepup.css", "/bank/stepup/static/stepup.js"]
-    assert links(prompt) == [*files, "/bank/stepup/", "/bank/"]
+    assert links(prompt) == [*files, "/bank/stepup/", "/bank/sign-in/alice"]
     assert [alice.get(file).status_code for file in files] == [200, 200]
 
     assert alice.answer(prompt, "right").headers["Location"] == "/bank/vault?x=1"
