@@ -17,9 +17,12 @@ class Wire:
 
     :param port: of the server.
     :param tls: which the client speaks with the wire, and nobody with the server.
+    :param host: the address of this machine that the client knows.
     """
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, port: int, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self._server_port = port
         self._tls = tls
         #: Seconds that each byte of an answer takes.
@@ -34,7 +37,7 @@ class Wire:
         self.told: list[bytes] = []
         self._sockets: list[socket.socket] = []
         self._unheard: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self.port: int = self._listener.getsockname()[1]
 
     def serve(self) -> None:
@@ -106,9 +109,11 @@ def in_background(run: Callable[..., None], *args: socket.socket) -> threading.T
 
 
 @contextmanager
-def wire_to(port: int, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
+def wire_to(
+    port: int, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[Wire]:
     """A wire while the context lasts."""
-    wire = Wire(port, tls)
+    wire = Wire(port, tls, host)
     thread = threading.Thread(target=wire.serve)
     thread.start()
     try:

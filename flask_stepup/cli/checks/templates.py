@@ -20,8 +20,6 @@ from .review import Review
 
 _OURS = Path(__file__).parents[2] / "templates"
 _DEFAULT = "stepup/default/"
-#: More of them only templates have that extend each other in a circle.
-_LONGEST_CHAIN = 32
 
 
 class _Template(NamedTuple):
@@ -83,7 +81,7 @@ def _filling(name: str, chain: list[_Template]) -> Finding:
     first, *rest = chain
     known = frozenset[str]().union(*(template.blocks for template in rest))
     unknown = sorted(set(first.fills) - known)
-    if unknown and rest[-1].extends is None:
+    if unknown and rest[-1].extends != "":
         return risky(
             f"{name} fills {', '.join(unknown)}, which is no block and is never shown",
             f"one of {', '.join(sorted(known))}",
@@ -99,7 +97,7 @@ def _base(review: Review, name: str) -> Finding:
     told = f"STEPUP_BASE_TEMPLATE ({name})"
     if any("content" in template.blocks for template in chain):
         return right(f"{told} has the block content, in which the prompt goes")
-    if chain[-1].extends is not None:
+    if chain[-1].extends == "":
         return risky(
             f"{told} extends what only rendering tells: whether there is a block "
             "content, in which the prompt goes, is not known",
@@ -123,9 +121,9 @@ def _unusable(error: TemplateSyntaxError | TemplateNotFound) -> Finding:
 def _chain(review: Review, name: str) -> Iterator[_Template]:
     """A template and all that it extends, as far as can be told without rendering."""
     following: str | None = name
-    for _ in range(_LONGEST_CHAIN):
-        if not following:
-            return
+    seen: set[str] = set()
+    while following and following not in seen:
+        seen.add(following)
         template = _read(review.app, following)
         yield template
         following = template.extends
