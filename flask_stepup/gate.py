@@ -189,7 +189,15 @@ def current_gate() -> Gate:
 
     :raises ConfigurationError: the app has none.
     """
-    gate = current_app.extensions.get("stepup")
+    return gate_of(current_app)
+
+
+def gate_of(app: Flask) -> Gate:
+    """Return the gate of an app.
+
+    :raises ConfigurationError: it has none.
+    """
+    gate = app.extensions.get("stepup")
     if not isinstance(gate, Gate):
         raise ConfigurationError(
             "this app has no StepUp: call StepUp(app), or stepup.init_app(app)"

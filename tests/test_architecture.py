@@ -60,7 +60,7 @@ LAYERS = [
     ["guard", "verify"],
     ["prompt"],
     ["sandbox"],
-    ["cli", "extension"],
+    ["cli", "extension", "testing"],
     ["__init__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -78,6 +78,8 @@ IMPORTERS = {
     "segno": {"cli"},
     "redis": {"ledger"},
     "flask_babel": {"languages"},
+    "pytest": {"testing"},
+    "time_machine": {"testing"},
 }
 OUR_GROUND = {"flask", "werkzeug", "jinja2", "flask_stepup", "_typeshed"}
 OPTIONAL = {
@@ -88,6 +90,8 @@ OPTIONAL = {
     "cryptography",
     "redis",
     "flask_babel",
+    "pytest",
+    "time_machine",
 }
 WITHOUT_FLASK = {
     "records",
@@ -213,7 +217,7 @@ def test_optional_libraries_are_imported_only_when_used() -> None:
 
 
 def test_importing_the_package_loads_no_optional_library() -> None:
-    """Nor the sandbox or the command line."""
+    """Nor the sandbox, the command line or the test kit."""
     program = "import sys, flask_stepup; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -223,6 +227,7 @@ def test_importing_the_package_loads_no_optional_library() -> None:
     assert not OPTIONAL & set(loaded)
     assert not [m for m in loaded if m.startswith("flask_stepup.sandbox")]
     assert "flask_stepup.cli" not in loaded
+    assert "flask_stepup.testing" not in loaded
 
 
 def test_the_pure_parts_know_nothing_of_flask() -> None:
