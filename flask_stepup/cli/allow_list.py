@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,13 +45,15 @@ class AllowList:
         ]
 
 
-def find_allow_list(folder: Path) -> AllowList:
-    """Return the list of the nearest file with our table, from a folder upward.
+def find_allow_list() -> AllowList:
+    """Return the list of the nearest file with our table, from this folder upward.
 
     :raises ConfigurationError: one on the way cannot be read.
     """
-    for place in (folder, *folder.parents):
-        path = place / "pyproject.toml"
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        # As people would name it who are here.
+        path = Path(os.path.relpath(folder / "pyproject.toml", here))
         if path.is_file():
             table = _table(path)
             if table is not None:

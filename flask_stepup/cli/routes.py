@@ -53,9 +53,7 @@ def routes(
     app cannot start or the list cannot be read; 2 when the app cannot be found.
     """
     gate = load_gate()
-    allowed = (
-        find_allow_list(Path.cwd()) if pyproject is None else read_allow_list(pyproject)
-    )
+    allowed = find_allow_list() if pyproject is None else read_allow_list(pyproject)
     found = audit(real_app(), gate.settings.preset)
     tell_routes(found, allowed)
     is_good = tell_unguarded(found, allowed)
