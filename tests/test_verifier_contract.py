@@ -37,7 +37,7 @@ from flask_stepup.sandbox import demo_users
 from flask_stepup.sandbox import Sandbox
 from flask_stepup.signals import reverification_required
 from flask_stepup.verifiers import as_verifier
-from flask_stepup.verifiers import ClerkVerifier
+from flask_stepup.verifiers import clerk_verifier
 
 WRONG = "000000"
 
@@ -185,7 +185,7 @@ class TestClerk(AuthenticatorContract):
         api = ClerkBackendAPI(sandbox.secret_key, base_url=url)
         other = ClerkBackendAPI("sk_test_other", base_url=url)
         yield Known(
-            ClerkVerifier(api),
+            clerk_verifier(api),
             lambda user_id: people[user_id].current_code(),
             "totp",
             alice.user_id,
@@ -193,7 +193,7 @@ class TestClerk(AuthenticatorContract):
             carol.user_id,
             alice.backup_codes[0],
             stop,
-            ClerkVerifier(other),
+            clerk_verifier(other),
         )
         api.close()
         other.close()

@@ -100,6 +100,18 @@ def test_objects_and_functions_are_verifiers(given: Any) -> None:
     assert ask(as_verifier(given), USER, CODE) == right(USER, CODE)
 
 
+def test_an_asynchronous_verifier_is_refused() -> None:
+    """Be it a function or an object: nobody would wait for its word."""
+
+    class Waiting:
+        async def verify(self, user_id: str, code: str) -> Verification:
+            return right(user_id, code)
+
+    for given in (Waiting(), Waiting().verify):
+        with pytest.raises(ConfigurationError, match="the verifier is asynchronous"):
+            as_verifier(given)
+
+
 def test_a_verifier_stays_what_it_is() -> None:
     """An object with verify is used as it is, and not wrapped."""
     given = Local()
