@@ -39,7 +39,9 @@ def faults_in_one_line(command: Callable[P, R]) -> Callable[P, R]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            # What the log is told of the same fault is not said twice.
+            with listening():
+                return command(*args, **kwargs)
         except ConfigurationError as error:
             message = str(error)
         except LedgerUnavailable as error:

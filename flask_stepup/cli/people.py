@@ -8,6 +8,7 @@ from ..errors import ConfigurationError
 from ..gate import Gate
 from ..gate import real_app
 from .ledger_place import ledger_place
+from .lines import say
 from .loading import load_gate
 
 
@@ -29,6 +30,6 @@ def shared_gate() -> tuple[Gate, str]:
 
 def tell_deed(headline: str, *lines: str) -> None:
     """Say what was done, and what follows."""
-    click.secho(headline, bold=True)
+    say(click.style(headline, bold=True))
     for line in lines:
-        click.echo(line)
+        say(line)
