@@ -44,7 +44,7 @@ KEYS: list[tuple[str | bytes, tuple[str, str]]] = [
     (b"development key of my flask app, 2024", ("wrong", "is a placeholder")),
     ("k" * 40, ("wrong", "SECRET_KEY is a few characters over and over")),
     ("0101" * 10, ("wrong", "a few characters over and over")),
-    ("7Gq!x9Lz", ("wrong", "SECRET_KEY has 8 bytes and can be guessed")),
+    ("7Gq!x9Lz", ("wrong", "SECRET_KEY has 8 bytes, and can be guessed")),
     ("q7Zx94LmW2r8TbY", ("wrong", "has 15 bytes")),
     ("q7Zx94LmW2r8TbYe", ("risky", "has 16 bytes, where 32 are due")),
     ("q7Zx94LmW2r8TbYePd5Kv3Jh6Nc1GsA", ("risky", "has 31 bytes")),

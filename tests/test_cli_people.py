@@ -81,7 +81,7 @@ def test_unlock(bank: Path) -> None:
     assert done.stdout == (
         "alice is unlocked: attempts that were counted are forgotten.\n"
         "Codes of this user are taken again, at once and in every worker.\n"
-        f"Ledger: {bank}/instance/stepup.db\n"
+        "Ledger: instance/stepup.db\n"
     )
     assert alice.answer(prompt, "right").status_code == 303
     assert bob.answer(other, "right").status_code == 429
@@ -101,7 +101,7 @@ def test_revoke(bank: Path) -> None:
         "alice is revoked: what was proved until now opens nothing any more.\n"
         "Guarded routes ask this user for a new code, in every browser and client.\n"
         "Nobody is signed out by this: end sessions where they are kept, too.\n"
-        f"Ledger: {bank}/instance/stepup.db\n"
+        "Ledger: instance/stepup.db\n"
     )
     assert alice.open("/vault").status_code == 303
     assert bob.open("/vault").status_code == 200

@@ -40,7 +40,7 @@ def ledger_place(app: Flask, gate: Gate) -> LedgerPlace:
         return LedgerPlace("memory://")
     if scheme == "sqlite":
         file = Path(app.instance_path, rest[1:])
-        return LedgerPlace(str(file), file)
+        return LedgerPlace(_from_here(file), file)
     # It was read when the ledger was opened, so redis-py is here.
     from ..ledger.redis import Address
 
@@ -54,3 +54,9 @@ def ledger_place(app: Flask, gate: Gate) -> LedgerPlace:
         is_encrypted=address.tls is not None,
         has_password="password" in address.options,
     )
+
+
+def _from_here(path: Path) -> str:
+    """A path as people would type it who are in this folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -58,6 +58,7 @@ def tell_unguarded(routes: list[Route], allowed: AllowList) -> bool:
     else:
         _tell("Every route that changes something is guarded.", "green")
     if stale:
+        say()
         _tell(
             f"No route needs {', '.join(map(repr, stale))} in {allowed.path}: take it "
             "out, or a later route of that name passes unseen.",

@@ -26,32 +26,41 @@ _PLACEHOLDERS = re.compile(
     "|test|your|with|here|hard|very|dev|key|app|the|not|for|abc|qwerty|foo|bar|123+"
     "|me|my|to|in|is|so|it|be"
 )
-_MEND = (
-    "a new one: python -c 'import secrets; print(secrets.token_hex())'; the old one "
-    "goes to the end of SECRET_KEY_FALLBACKS for a day, if nobody can have guessed it"
+_NEW = "python -c 'import secrets; print(secrets.token_hex())'"
+#: Of a key that somebody else may know, and of one that is merely short.
+_MEND_KNOWN = f"a new one, which ends every session:\n{_NEW}"
+_MEND_SHORT = (
+    f"a new one:\n{_NEW}\n"
+    "and this one at the end of SECRET_KEY_FALLBACKS for a month, as long as sessions "
+    "live"
 )
-_MEND_FALLBACK = "take it out: what it signed is taken as long as it is in the list"
+_MEND_FALLBACK = "take it out: what it signs is taken as long as it is in the list"
 
 
 def check_keys(review: Review) -> Findings:
     """Look at the length of each key, and whether it is one that people know."""
     *fallbacks, current = signing_keys(review.app)
-    yield _looked_at("SECRET_KEY", current, _MEND)
+    yield _looked_at("SECRET_KEY", current, _MEND_KNOWN, _MEND_SHORT)
     for number, key in enumerate(fallbacks):
-        yield _looked_at(f"SECRET_KEY_FALLBACKS[{number}]", key, _MEND_FALLBACK)
+        name = f"SECRET_KEY_FALLBACKS[{number}]"
+        yield _looked_at(name, key, _MEND_FALLBACK, _MEND_FALLBACK)
 
 
-def _looked_at(name: str, key: str | bytes, mend: str) -> Finding:
+def _looked_at(
+    name: str, key: str | bytes, mend_known: str, mend_short: str
+) -> Finding:
     data = key.encode(errors="surrogatepass") if isinstance(key, str) else key
+    told = f"{name} has {len(data)} bytes"
     if is_placeholder(data):
-        return wrong(f"{name} is a placeholder, which anybody would try first", mend)
+        fault = f"{name} is a placeholder, which anybody would try first"
+        return wrong(fault, mend_known)
     if len(set(data)) < FEWEST:
-        return wrong(f"{name} is a few characters over and over", mend)
+        return wrong(f"{name} is a few characters over and over", mend_known)
     if len(data) < SHORTEST:
-        return wrong(f"{name} has {len(data)} bytes and can be guessed by trying", mend)
+        return wrong(f"{told}, and can be guessed by trying", mend_known)
     if len(data) < GOOD:
-        return risky(f"{name} has {len(data)} bytes, where {GOOD} are due", mend)
-    return right(f"{name} has {len(data)} bytes")
+        return risky(f"{told}, where {GOOD} are due", mend_short)
+    return right(told)
 
 
 def is_placeholder(key: bytes) -> bool:

@@ -39,7 +39,7 @@ def check_ledger(review: Review) -> Findings:
         return
     yield right(f"{place.name} is shared by {_shared_by(place)}")
     if place.file:
-        yield _readers(place.file)
+        yield _readers(place.file, place.name)
     if place.host:
         yield from _network(place.host, place)
     yield _speed(review)
@@ -51,7 +51,7 @@ def _shared_by(place: LedgerPlace) -> str:
     return "every worker that reaches it, with this prefix"
 
 
-def _readers(file: Path) -> Finding:
+def _readers(file: Path, name: str) -> Finding:
     files = [file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))]
     # Files are made for the owner alone. Copies and backups are not.
     others = [f.name for f in files if f.exists() and _mode(f) & 0o007]
@@ -59,7 +59,7 @@ def _readers(file: Path) -> Finding:
         return risky(
             f"others on this machine may read or write {', '.join(others)}: user ids, "
             "times, and what is revoked",
-            f"chmod 600 {file}*",
+            f"chmod 600 {name}*",
         )
     if os.name == "posix" and _mode(file.parent) & 0o002:
         return risky(
