@@ -1,0 +1,543 @@
+"""The example app of htmx: with a test client, and as a process."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from front_end import node
+from people import PAGE
+from people import Prompt
+from serving import get
+from serving import port_in
+from serving import read_until
+from serving import run
+from serving import started
+from werkzeug.test import TestResponse
+
+from flask_stepup.sandbox import SandboxUser
+
+FOLDER = Path(__file__).parent.parent / "examples" / "htmx"
+SCRIPT = "examples/htmx/app.py"
+
+HOME = "/domains/ropewalk-bakery.example"
+RECORD = {"host": "shop", "kind": "A", "value": "203.0.113.9"}
+#: What asks for a code, and how: method, path and fields.
+GUARDED = [
+    ("DELETE", f"{HOME}/records/4", None),
+    ("GET", f"{HOME}/transfer-code", None),
+    ("POST", f"{HOME}/records", RECORD),
+    ("POST", f"{HOME}/records/4", RECORD),
+    ("GET", f"{HOME}/import", None),
+    ("POST", f"{HOME}/import", {}),
+]
+FREE = ["/", HOME, f"{HOME}?edit=4", f"{HOME}?edit=new"]
+
+
+@pytest.fixture(name="signpost", scope="module")
+def _signpost() -> Iterator[Any]:
+    """The script ``app.py``, which finds its neighbours as any script does."""
+    spec = importlib.util.spec_from_file_location("signpost_app", FOLDER / "app.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        patch.setitem(sys.modules, "signpost_app", module)
+        spec.loader.exec_module(module)
+        yield module
+        for name in ("run_demo", "code_panel", "zones"):
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture(name="backend")
+def _backend(signpost: Any, tmp_path: Path) -> Iterator[Any]:
+    """A running sandbox, and a ledger of this test alone."""
+    ledger = {"STEPUP_STORAGE_URI": f"sqlite:///{tmp_path}/stepup.db"}
+    with signpost.run_demo.sandbox() as backend:
+        yield replace(backend, settings=backend.settings | ledger)
+
+
+@pytest.fixture(name="app")
+def _app(signpost: Any, backend: Any) -> Iterator[Flask]:
+    app = signpost.create_app(backend)
+    yield app
+    app.extensions["stepup"].verifier._api.close()
+
+
+@dataclass
+class Visitor:
+    """Somebody in front of the app, by whose browser pages and htmx ask."""
+
+    app: Flask
+    user: SandboxUser
+
+    def __post_init__(self) -> None:
+        self.client = self.app.test_client()
+        #: Right ones, each once, whatever the time is.
+        self.codes = iter(self.user.backup_codes)
+
+    def open(self, path: str, method: str = "GET", **kwargs: Any) -> TestResponse:
+        """Ask as a page does."""
+        headers = PAGE | kwargs.pop("headers", {})
+        return self.client.open(path, method=method, headers=headers, **kwargs)
+
+    def htmx(self, path: str, method: str = "GET", **kwargs: Any) -> TestResponse:
+        """Ask as htmx 4 does, from the page of the domain."""
+        headers = {
+            "HX-Request": "true",
+            "HX-Current-URL": f"http://localhost{HOME}",
+            "Accept": "text/html",
+            "Sec-Fetch-Mode": "same-origin",
+            "Sec-Fetch-Site": "same-origin",
+            "X-CSRFToken": self.token(),
+        }
+        return self.client.open(path, method=method, headers=headers, **kwargs)
+
+    def token(self) -> str:
+        """The one that the page has for htmx."""
+        found = re.search(r'"X-CSRFToken": "([^"]+)"', self.open("/sign-in").text)
+        assert found
+        return found[1]
+
+    def post(self, path: str, **data: Any) -> TestResponse:
+        """Send a form of a page."""
+        return self.open(path, "POST", data=data | {"csrf_token": self.token()})
+
+    def sign_in(self, query: str = "") -> TestResponse:
+        return self.post(f"/sign-in{query}", user_id=self.user.user_id)
+
+    def answer(self, prompt: Prompt, code: str | None = None) -> TestResponse:
+        data = prompt.fields | {"code": code or next(self.codes)}
+        return self.open("/stepup/", "POST", data=data)
+
+    def step_up(self) -> None:
+        """Go through the prompt with a right code."""
+        asked = self.open(self.open(f"{HOME}/transfer-code").location)
+        assert self.answer(Prompt(asked)).status_code == 303
+
+    def go_on(self, page: Prompt) -> TestResponse:
+        """Press the button of the page that sends a kept form on."""
+        action = re.search(r'action="([^"]+)" enctype=', page.text)
+        assert action
+        return self.open(action[1], "POST", data=page.fields)
+
+    @property
+    def records(self) -> dict[int, Any]:
+        """Those of the domain that the tests are about."""
+        domains = self.app.extensions["domains"][self.user.user_id]
+        records: dict[int, Any] = domains[HOME.rpartition("/")[2]].records
+        return records
+
+    def says(self, path: str = HOME) -> str:
+        return Prompt(self.open(path)).says
+
+
+@pytest.fixture(name="alice")
+def _alice(app: Flask, backend: Any) -> Visitor:
+    visitor = Visitor(app, backend.users[0])
+    visitor.sign_in()
+    return visitor
+
+
+@pytest.fixture(name="stranger")
+def _stranger(app: Flask, backend: Any) -> Visitor:
+    return Visitor(app, backend.users[0])
+
+
+# Signing in
+
+
+@pytest.mark.parametrize("path", FREE)
+def test_a_stranger_is_sent_to_sign_in(stranger: Visitor, path: str) -> None:
+    """A page is redirected; htmx is told where to go, and gets nothing to show."""
+    page, part = stranger.open(path), stranger.htmx(path)
+
+    assert page.status_code == 303
+    assert page.location.startswith("/sign-in?next=/")
+    assert part.status_code == 401
+    assert part.headers["HX-Redirect"] == f"/sign-in?next={HOME}"
+    assert part.text == ""
+
+
+@pytest.mark.parametrize(("method", "path", "data"), GUARDED)
+@pytest.mark.parametrize("signs_out", [False, True])
+def test_a_session_that_is_over_leads_htmx_to_the_sign_in(
+    stranger: Visitor, method: str, path: str, data: Any, signs_out: bool
+) -> None:
+    """Whoever finds it out first: the guard, or the check of a token of no session."""
+    stranger.sign_in()
+    token = stranger.token()
+    if signs_out:
+        stranger.post("/sign-out")
+    else:
+        stranger.client.delete_cookie("signpost")
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://localhost{HOME}"}
+    response = stranger.client.open(
+        path, method=method, data=data, headers=headers | {"X-CSRFToken": token}
+    )
+
+    assert response.status_code == 401
+    assert "Location" not in response.headers
+    where = response.headers["HX-Redirect"].replace("%2F", "/")
+    assert where == f"/sign-in?next={HOME}"
+
+
+def test_after_the_sign_in_the_person_is_where_they_were(stranger: Visitor) -> None:
+    """With the address that htmx was given."""
+    sent = stranger.htmx(HOME).headers["HX-Redirect"]
+
+    assert stranger.sign_in(sent.removeprefix("/sign-in")).location == HOME
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "//evil.example",
+        "https://evil.example/domains/ropewalk-bakery.example",
+        "/\\evil.example",
+        "/nowhere",
+        "javascript:alert(1)",
+        f"{HOME}@evil.example",
+        "",
+    ],
+)
+def test_the_sign_in_leads_to_no_other_page(stranger: Visitor, address: str) -> None:
+    """Promise 10, for the part of it that is the app's own."""
+    response = stranger.open(
+        "/sign-in",
+        "POST",
+        query_string={"next": address},
+        data={"user_id": stranger.user.user_id, "csrf_token": stranger.token()},
+    )
+
+    assert response.location == "/"
+
+
+def test_domains_of_somebody_else_are_not_there(app: Flask, backend: Any) -> None:
+    """Neither for a page, nor for htmx, nor with a code."""
+    bob = Visitor(app, backend.users[1])
+    bob.sign_in()
+
+    assert bob.open(HOME).status_code == 404
+    gone = bob.htmx(HOME)
+    assert (gone.status_code, gone.headers["HX-Retarget"]) == (404, "#notice")
+    asked = Prompt(bob.open(bob.open(f"{HOME}/transfer-code").location))
+    assert bob.open(bob.answer(asked).location).status_code == 404
+
+
+# What asks for a code
+
+
+@pytest.mark.parametrize("path", FREE)
+def test_looking_is_free(alice: Visitor, path: str) -> None:
+    """Forms are shown as well, and say that a code will be asked for."""
+    response = alice.open(path)
+
+    assert response.status_code == 200
+    says = Prompt(response).says
+    assert "Needs a code" in says
+    assert ("What you enter is kept meanwhile." in says) == ("edit" in path)
+
+
+@pytest.mark.parametrize(("method", "path", "data"), GUARDED)
+def test_htmx_is_led_to_the_prompt(
+    alice: Visitor, method: str, path: str, data: Any
+) -> None:
+    """By a 403 that no version of htmx puts into the page; nothing has been done."""
+    before = dict(alice.records)
+    response = alice.htmx(path, method, data=data)
+
+    assert response.status_code == 403
+    prompt = Prompt(alice.open(response.headers["HX-Redirect"]))
+    told = "you will have to send it again" in prompt.says
+    assert told == (method != "GET")
+    assert alice.answer(prompt).location == HOME
+    assert alice.records == before
+
+
+@pytest.mark.parametrize("path", [f"{HOME}/records", f"{HOME}/records/4"])
+def test_a_form_without_htmx_is_kept(alice: Visitor, path: str) -> None:
+    """Promise 8: what ``lose_nothing.js`` relies on, and browsers without scripts."""
+    asked = alice.post(path, **RECORD)
+    assert asked.status_code == 403
+    assert "What you entered is kept" in Prompt(asked).says
+    wrong = alice.answer(Prompt(asked), "000000")
+    assert wrong.status_code == 422
+
+    response = alice.go_on(Prompt(alice.answer(Prompt(wrong))))
+
+    assert (response.status_code, response.location) == (303, HOME)
+    assert str(list(alice.records.values())[-1 if path[-1] != "4" else 3]) == (
+        "shop A 203.0.113.9"
+    )
+    assert "shop A 203.0.113.9" in alice.says()
+
+
+@pytest.mark.parametrize(("method", "path", "data"), GUARDED[:5])
+def test_htmx_gets_a_part_and_a_page_all_of_it(
+    alice: Visitor, method: str, path: str, data: Any
+) -> None:
+    """After a code, with what has been done as a part for the notice."""
+    alice.step_up()
+    part = alice.htmx(path, method, data=data)
+
+    assert part.status_code == 200
+    assert part.text.lstrip().startswith("<section")
+    assert "<body" not in part.text
+    assert part.headers["Cache-Control"] == "no-store"
+    if method == "GET":
+        assert "</html>" in alice.open(path).text
+    else:
+        assert re.search(r'id="notice" hx-swap-oob.*shop A ', part.text, re.DOTALL)
+
+
+@pytest.mark.parametrize("minutes", [3, 10, 20])
+def test_a_form_with_a_file_may_be_sent_for_longer_than_it_is_shown(
+    stranger: Visitor, minutes: int
+) -> None:
+    """Who has just opened it has ten minutes at least; nothing of it can be kept."""
+    alice = stranger
+    with time_machine.travel(time.time(), tick=True) as traveller:
+        alice.sign_in()
+        alice.step_up()
+        traveller.shift(60 * minutes)
+        file = (io.BytesIO(b"www A 192.0.2.7\n; old\n\nmail A 192.0.2.8"), "zone.txt")
+        shown = alice.open(f"{HOME}/import")
+        sent = alice.post(f"{HOME}/import", file=file)
+
+        said = Prompt(sent).says if minutes > 15 else alice.says()
+
+    assert (shown.status_code == 200) == (minutes < 5)
+    assert (sent.status_code == 303) == (minutes < 15)
+    assert ("Files cannot be kept" if minutes > 15 else "Imported 2 records.") in said
+
+
+def test_lock_again_asks_again(alice: Visitor) -> None:
+    """And says so."""
+    alice.step_up()
+    assert alice.htmx(f"{HOME}/transfer-code").status_code == 200
+
+    assert alice.post("/lock").location == "/"
+
+    assert "Locked again." in alice.says("/")
+    assert alice.htmx(f"{HOME}/transfer-code").status_code == 403
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "said"),
+    [
+        ("records", {"host": "?"}, "Use letters, digits and hyphens"),
+        ("records", {"kind": "PTR"}, "Choose one of these types."),
+        ("records", {"value": "1.2.3"}, "Enter an IPv4 address, such as 192.0.2.7."),
+        ("records/4", {"kind": "MX"}, "Enter priority and server"),
+        ("records/4", {"kind": "CNAME"}, "Enter another name"),
+        ("records/4", {"kind": "AAAA"}, "Enter an IPv6 address"),
+        ("records/4", {"kind": "TXT", "value": "x" * 256}, "Enter a text of at most"),
+    ],
+)
+def test_what_cannot_be_is_told_with_the_form(
+    alice: Visitor, path: str, data: dict[str, str], said: str
+) -> None:
+    """By 422, to htmx as to a page, with what was typed."""
+    alice.step_up()
+    before, typed = dict(alice.records), RECORD | data
+
+    for response in (
+        alice.htmx(f"{HOME}/{path}", "POST", data=typed),
+        alice.post(f"{HOME}/{path}", **typed),
+    ):
+        assert response.status_code == 422
+        assert "HX-Retarget" not in response.headers
+        assert said in response.text
+        assert f'value="{typed["value"]}"' in response.text
+    assert alice.records == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("www A 192.0.2.7\nmail", "Line 2: Write host, type and value"),
+        ("www A 192.0.2", "Line 1: Enter an IPv4 address"),
+        ("; nothing", "Choose a text file with a record on each line."),
+        ("www A 192.0.2.7\n" * 36, "A domain has 40 records at most."),
+    ],
+)
+def test_a_file_is_taken_whole_or_not_at_all(
+    alice: Visitor, text: str, said: str
+) -> None:
+    """And the line is named."""
+    alice.step_up()
+    file = (io.BytesIO(text.encode()), "zone.txt")
+    response = alice.post(f"{HOME}/import", file=file)
+
+    assert response.status_code == 422
+    assert said in Prompt(response).says
+    assert len(alice.records) == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "said"),
+    [
+        (f"{HOME}/records/99", "DELETE", "This is not here any more."),
+        ("/nowhere", "GET", "This is not here any more."),
+        ("/fault", "GET", "it is our fault"),
+    ],
+)
+def test_an_error_is_a_notice_to_htmx(
+    stranger: Visitor, path: str, method: str, said: str
+) -> None:
+    """It does not take the place of the part of the page that was asked for."""
+    stranger.app.add_url_rule("/fault", view_func=lambda: [][0])
+    stranger.sign_in()
+    stranger.step_up()
+    response = stranger.htmx(path, method)
+
+    assert response.status_code >= 400
+    assert response.headers["HX-Retarget"] == "#notice"
+    assert response.headers["HX-Reswap"] == "innerHTML"
+    assert response.text.strip().startswith('<p class="notice is-bad">')
+    assert said in response.text
+
+
+def test_the_reason_of_the_extension_is_a_notice_too(
+    alice: Visitor, tmp_path: Path
+) -> None:
+    """Promise 7: with its own status and headers, in words instead of JSON."""
+    for file in tmp_path.glob("stepup.db*"):
+        file.unlink()
+    (tmp_path / "stepup.db").write_bytes(b"no database" * 1_000)
+    response = alice.htmx(f"{HOME}/transfer-code")
+
+    assert response.status_code == 503
+    assert response.mimetype == "text/html"
+    assert int(response.headers["Retry-After"]) > 0
+    assert '<p class="notice is-bad"><strong>' in response.text
+    assert "{" not in response.text
+
+
+@pytest.mark.parametrize(("method", "path", "data"), [*GUARDED[2:4], GUARDED[0]])
+def test_without_the_token_nothing_is_done(
+    alice: Visitor, method: str, path: str, data: Any
+) -> None:
+    """Flask-WTF looks at htmx's requests as at any other."""
+    alice.step_up()
+    before = dict(alice.records)
+    page = alice.open(path, method, data=data)
+    part = alice.open(path, method, data=data, headers={"HX-Request": "true"})
+
+    assert (page.status_code, part.status_code) == (400, 400)
+    assert "open for too long" in part.text
+    assert alice.records == before
+
+
+# What every page is
+
+
+def test_no_page_needs_anything_but_its_own_origin(alice: Visitor) -> None:
+    """No inline script or style, no address of elsewhere, and a policy that says so."""
+    responses = [alice.open("/sign-in"), *(alice.open(path) for path in FREE)]
+    responses += [alice.open("/nowhere"), alice.post(f"{HOME}/records/4", **RECORD)]
+    alice.step_up()
+    responses += [alice.open(path) for method, path, _ in GUARDED if method == "GET"]
+
+    for response in responses:
+        assert not re.search(r"<style|\sstyle=|<script(?! src)|\son\w+=", response.text)
+        assert not re.search(r'(?:src|href|action)="(?!/[^/]|#main")', response.text)
+        assert not re.search(r'hx-(?:on|vals)|"js:', response.text)
+        policies = response.headers.getlist("Content-Security-Policy")
+        assert policies[-1].startswith("default-src 'self';")
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+@node.needs_packages
+def test_the_copy_of_htmx_is_what_its_authors_publish() -> None:
+    """Byte for byte, with its licence beside it."""
+    package = node.NODE_MODULES / "htmx.org"
+
+    for ours, theirs in {
+        "htmx.min.js": package / "dist" / "htmx.min.js",
+        "htmx.LICENSE.txt": package / "LICENSE",
+    }.items():
+        assert (FOLDER / "static" / ours).read_bytes() == theirs.read_bytes()
+
+
+def test_the_code_is_on_the_page_until_it_is_used(alice: Visitor) -> None:
+    """The panel shows the next one then, and nothing to whoever is not signed in."""
+    first = alice.htmx("/code").text
+    code = re.sub(r"\s", "", re.findall(r'class="code">([^<]+)', first)[0])
+    asked = Prompt(alice.open(alice.open(f"{HOME}/transfer-code").location))
+    assert alice.answer(asked, code).status_code == 303
+
+    second = alice.htmx("/code").text
+    assert f"{code[:3]} {code[3:]}" not in second
+    alice.post("/sign-out")
+    assert alice.htmx("/code").status_code == 204
+
+
+# As a process
+
+
+@pytest.fixture(name="environment")
+def _environment() -> dict[str, str]:
+    here = {k: v for k, v in os.environ.items() if not k.startswith("CLERK_")}
+    return here | {"PORT": "0"}  # any that is free
+
+
+def test_the_script_says_where_it_is_and_ends_well(environment: dict[str, str]) -> None:
+    """It prints what to open and what to do; Ctrl-C ends it with status 0."""
+    with started(environment, SCRIPT) as process:
+        printed = read_until(process.stdout, "Ctrl-C")
+        port = port_in(printed)
+        page = get(port, "/sign-in")
+        script = get(port, "/static/htmx.min.js")
+        # As good as any address that is not the one it listens to.
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.2", port), timeout=5).close()
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate()
+
+    assert "Alice or Bob" in printed
+    assert len(printed.splitlines()) < 12
+    assert "Welcome to Signpost" in page
+    assert len(script) > 10_000
+    assert "closed" in rest
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_flask_run_serves_it(environment: dict[str, str]) -> None:
+    """``flask --app examples/htmx/app.py run`` finds the factory and its neighbours."""
+    command = "-m flask --app examples/htmx/app.py run --port 0"
+    with started(environment, *command.split()) as process:
+        page = get(port_in(read_until(process.stderr, "Running on")), "/sign-in")
+
+    assert "Welcome to Signpost" in page
+
+
+def test_a_port_that_cannot_be_is_told_in_one_line(environment: dict[str, str]) -> None:
+    """Whether it is taken or no number at all; there is no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        results = [run(environment | {"PORT": p}, SCRIPT) for p in (port, "abc")]
+
+    for done in results:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert len(done.stderr.splitlines()) == 1
+        assert "PORT=5001" in done.stderr
