@@ -400,6 +400,22 @@ def test_of_two_confirmations_at_once_one_counts(newcomer: Member) -> None:
     newcomer.step_up("/numbers", backup_codes(shown[0])[0])
 
 
+def test_leave_for_a_first_one_replaces_none(
+    dovecote: Any, newcomer: Member, clock: time_machine.Coordinates
+) -> None:
+    """An authenticator that comes while another is being confirmed stays."""
+    authenticators = dovecote.enrolment.authenticators
+    newcomer.enrol()
+    (user_id,) = stored(newcomer.app, "SELECT id FROM users")[0]
+
+    with newcomer.app.app_context():
+        name, _ = authenticators.begin(user_id)
+        with dovecote.storage.transaction() as db:
+            assert not authenticators.keep(db, name, user_id, None)
+            assert authenticators.secret_of(user_id) == newcomer.secret
+            assert authenticators.keep(db, name, user_id, newcomer.secret)
+
+
 def test_loading_the_page_of_codes_again_shows_none(newcomer: Member) -> None:
     """They are shown once, and stay as they are."""
     newcomer.enrol()

@@ -55,8 +55,16 @@ def pending(name: str | None, user_id: str) -> str | None:
     return row["secret"] if row else None
 
 
-def keep(db: sqlite3.Connection, name: str | None, user_id: str) -> bool:
-    """Put a pending secret in the place of the old one; of two at once, one does."""
+def keep(
+    db: sqlite3.Connection, name: str | None, user_id: str, old: str | None
+) -> bool:
+    """Put a pending secret in the place of the old one; of two at once, one does.
+
+    :param old: what it was when leave was given: a password that may set up a first
+        authenticator replaces none that has come meanwhile.
+    """
+    if secret_of(user_id) != old:
+        return False
     row = db.execute(
         "DELETE FROM pending_authenticators"
         " WHERE id = ? AND user_id = ? AND made_at > ? RETURNING secret",

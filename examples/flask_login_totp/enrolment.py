@@ -31,13 +31,14 @@ from flask_stepup.signals import reverification_succeeded
 
 pages = Blueprint("enrolment", __name__)
 
+#: Seconds that a password, or a code, is leave to set an authenticator up.
 FRESH = 600
 
 
 @pages.get("/authenticator")
 @login_required
 def set_up() -> ResponseReturnValue:
-    require_leave_to_enrol(FRESH)
+    require_leave_to_enrol(authenticators.secret_of(current_user.user_id), FRESH)
     # A page that is loaded again shows the same code: the phone may have it by now.
     secret = authenticators.pending(session.get("pending"), current_user.user_id)
     if secret is None:
@@ -48,9 +49,10 @@ def set_up() -> ResponseReturnValue:
 @pages.post("/authenticator")
 @login_required
 def confirm() -> ResponseReturnValue:
-    # What was fresh when the QR code was shown lasts as long as that code does.
-    require_leave_to_enrol(FRESH + authenticators.PENDING_FOR)
     user_id, name = current_user.user_id, session.get("pending")
+    old = authenticators.secret_of(user_id)
+    # What was fresh when the QR code was shown lasts as long as that code does.
+    require_leave_to_enrol(old, FRESH + authenticators.PENDING_FOR)
     secret = authenticators.pending(name, user_id)
     if secret is None:
         flash("That QR code is used, or too old. Nothing has been changed.")
@@ -62,7 +64,7 @@ def confirm() -> ResponseReturnValue:
         return _set_up_page(secret, is_wrong=True), 422
     sheet = backup_codes.new_sheet()
     with transaction() as db:
-        if not authenticators.keep(db, name, user_id):
+        if not authenticators.keep(db, name, user_id, old):
             return redirect(url_for("account.overview"), 303)
         sheet.keep(db, user_id)
         sessions.end_everywhere(db, user_id)
@@ -86,15 +88,17 @@ def new_backup_codes() -> ResponseReturnValue:
     return render_template("backup_codes.html", sheet=sheet)
 
 
-def require_leave_to_enrol(max_age: int) -> None:
+def require_leave_to_enrol(old: str | None, max_age: int) -> None:
     """Return if this person may set an authenticator up.
 
     The first takes a password that was typed lately: with nothing but a session that
     somebody left open, a stranger could make the account theirs. Another one takes the
     one before, or a backup code, and in a scope of its own: that somebody has just
     looked at something else does not open it.
+
+    :param old: the secret that this person has.
     """
-    if authenticators.secret_of(current_user.user_id) is None:
+    if old is None:
         stepup.require(level="first_factor", max_age=max_age)
     else:
         stepup.require(
