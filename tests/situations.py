@@ -308,6 +308,7 @@ def session_without_room(world: World) -> None:
 def session_that_is_not_renewed(world: World) -> None:
     app = world.app()
     app.session_interface = BrokenSessions()
+    world.secrets.append("geheim-4717")
     world.tries(app, RIGHT)
 
 
@@ -413,7 +414,7 @@ class BrokenSessions(SecureCookieSessionInterface):
     """Sessions whose store fails when it matters."""
 
     def regenerate(self, session: Any) -> None:
-        raise ConnectionError(f"cannot rename {dict(session)}")
+        raise ConnectionError("cannot rename geheim-4717")
 
 
 SITUATIONS: dict[type[records.Record], Callable[[World], None]] = {

@@ -182,7 +182,7 @@ def test_nobody_forges_a_line_by_a_name(
     for record in (wrong, outage):
         assert record.getMessage().isprintable()
         assert record.getMessage().encode()
-        assert vars(record)["stepup_user_id"] == FORGED
+        assert str(vars(record)["stepup_user_id"]) == FORGED
 
 
 def test_a_name_that_cannot_be_encoded_is_written_all_the_same() -> None:
