@@ -219,6 +219,17 @@ def test_no_guard(client: FlaskClient) -> None:
     assert "right below @app.route" in message
 
 
+def test_no_guard_and_a_view_that_signs_out(make_app: MakeApp, codes: Codes) -> None:
+    """A loader that is not made for that does not hide what there is to say."""
+    loader = lambda: session["user_id"]  # noqa: E731
+    app = make_app(stepup=StepUp(verifier=codes, subject_loader=loader))
+    app.get("/sign-out", endpoint="out")(lambda: session.clear() or "bye")
+    client = app.test_client()
+    client.get("/sign-in/alice")
+
+    assert "The view 'out' ran, with no guard" in said(client, "/sign-out")
+
+
 def test_reverified_already(client: FlaskClient) -> None:
     """The guard is there, and the person has met it."""
     reverify(client)

@@ -155,6 +155,19 @@ def test_what_tells_who_is_asking_may_be_a_header(
     assert client.get("/vault", headers={"X-User": "bob"}).status_code == 403
 
 
+def test_what_tells_who_is_asking_may_be_the_servers(
+    make_app: MakeApp, codes: Codes
+) -> None:
+    """As ``REMOTE_USER``, in an environment that the test gives."""
+    loader = lambda: request.remote_user  # noqa: E731
+    app = make_app(stepup=StepUp(verifier=codes, subject_loader=loader))
+    client, server = app.test_client(), {"REMOTE_USER": "alice"}
+
+    reverify(client, environ_overrides=server)
+
+    assert client.get("/vault", environ_overrides=server).status_code == 200
+
+
 def test_a_loader_may_read_what_the_app_puts_into_g(
     make_app: MakeApp, codes: Codes
 ) -> None:
@@ -206,8 +219,8 @@ def _login_app(codes: Codes, tmp_path: Path) -> Callable[..., Flask]:
     def make(protection: str | None = "basic", **stepup: Any) -> Flask:
         app = Flask("login", instance_path=str(tmp_path))
         app.config.update(SECRET_KEY="k" * 32, STEPUP_STORAGE_URI="memory://")
-        app.config["SESSION_PROTECTION"] = protection
         login = LoginManager(app)
+        login.session_protection = protection
         login.user_loader(User)
         StepUp(app, verifier=codes, **stepup)
         app.add_url_rule("/vault", "vault", require_reverification(lambda: "in"))
@@ -250,10 +263,24 @@ def test_flask_logins_own_client_in_strong_mode(
     login_app: Callable[..., Flask],
 ) -> None:
     """It is signed out by Flask-Login, which the error says."""
-    client = login_app("strong").test_client(user=User("alice"))
+    app, other = login_app("strong"), login_app("basic")
+    other.config["SESSION_PROTECTION"] = "strong"
 
-    with pytest.raises(ConfigurationError, match="SESSION_PROTECTION is 'strong'"):
-        reverify(client)
+    for client in (a.test_client(user=User("alice")) for a in (app, other)):
+        with pytest.raises(ConfigurationError, match="SESSION_PROTECTION is 'strong'"):
+            reverify(client)
+
+
+def test_strong_mode_is_no_matter_where_another_loader_is(
+    login_app: Callable[..., Flask],
+) -> None:
+    """Nor is what Flask-Login does with its own client."""
+    app = login_app("strong", subject_loader=lambda: None)
+
+    with pytest.raises(ConfigurationError, match="nobody is signed in") as raised:
+        reverify(app.test_client(user=User("alice")))
+
+    assert "SESSION_PROTECTION" not in str(raised.value)
 
 
 def test_flask_login_and_an_attribute(login_app: Callable[..., Flask]) -> None:
@@ -334,13 +361,16 @@ def test_a_client_that_keeps_no_cookies(make_app: MakeApp, codes: Codes) -> None
         reverify(client)
 
 
-def test_an_app_that_drops_its_session(make_app: MakeApp) -> None:
-    """The same, where the app is to blame."""
+@pytest.mark.parametrize("dropped", [{"_stepup"}, {"_stepup_sid"}, {"user_id"}])
+def test_an_app_that_drops_its_session(make_app: MakeApp, dropped: set[str]) -> None:
+    """The same, where the app is to blame, for whatever it drops."""
     app = make_app()
 
     @app.after_request
     def drop(response: Response) -> Response:
-        session.pop("_stepup", None)
+        if request.path == "/stepup/status":
+            for key in dropped:
+                session.pop(key, None)
         return response
 
     client = signed_in(app)

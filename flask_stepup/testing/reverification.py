@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 from typing import NamedTuple
+from typing import TypeVar
 
 from flask import current_app
 from flask import Response
@@ -29,6 +30,8 @@ from ..subject import FlaskLogin
 from ..subject import Subject
 from .endpoints import path_of
 from .visit import visit
+
+T = TypeVar("T")
 
 
 class _Granted(NamedTuple):
@@ -56,8 +59,8 @@ def reverify(
 
     :param user_id: who is expected to be signed in, as the verifier knows them. Nobody
         is signed in by this.
-    :param path: of any route of the app; without it our own status endpoint is asked,
-        and its answer does not matter.
+    :param path: of any route of the app, asked twice by GET; without it that is our own
+        status endpoint. What it answers does not matter.
     :param sent: what else goes with the request, such as ``headers`` or ``base_url``.
     :returns: for a client that comes with a bearer token, the marker to send with its
         requests as ``Stepup-Marker``; None where the session keeps it.
@@ -68,14 +71,13 @@ def reverify(
     policy = Policy(level, scope=scope)
     expected = None if user_id is None else Subject(user_id).user_id
     path = path or path_of(client, "stepup.status", "/stepup/status")
-    ask = partial(_within, client, path)
-    marker: str | None = ask(lambda: _grant(policy, expected), sent).marker
+    marker = _within(client, path, sent, partial(_grant, policy, expected)).marker
     if marker:
         headers = Headers(sent.get("headers"))
         headers[MARKER_HEADER] = marker
         sent = {**sent, "headers": headers}
     # Asked rather than believed: a test that fails later would not tell why.
-    if not ask(lambda: _Kept(_is_kept(policy)), sent).is_kept:
+    if not _within(client, path, sent, partial(_look, policy)).is_kept:
         raise ConfigurationError(
             "the marker was stamped, and is gone at the client's next request: use a "
             "client with cookies; send base_url= where the session cookie is for "
@@ -85,12 +87,10 @@ def reverify(
     return marker
 
 
-def _within(
-    client: Client, path: str, do: Callable[[], Any], sent: dict[str, Any]
-) -> Any:
+def _within(client: Client, path: str, sent: dict[str, Any], do: Callable[[], T]) -> T:
     __tracebackhide__ = True
 
-    def look(_: Response) -> Any:
+    def look(_: Response) -> T:
         __tracebackhide__ = True
         return do()
 
@@ -144,9 +144,9 @@ def _check_person(subject: Subject, expected: str | None) -> None:
 def _nobody(gate: Gate, expected: str | None) -> str:
     told = (
         f"nobody is signed in, as the app sees this client: sign {expected or 'them'} "
-        "in first, as a person does it, by the app's own form, or by what its session "
-        "then holds (client.session_transaction()); where a header or another host "
-        "tells who is asking, give it here too, as in headers={'Authorization': …}"
+        "in first, by the app's own form, or by what its session then holds "
+        "(client.session_transaction()); where a header or a host tells who is asking, "
+        "give it here too, as in headers={'Authorization': …}"
     )
     if isinstance(gate.admission.find_loader(), FlaskLogin) and _is_strong():
         told += (
@@ -162,11 +162,11 @@ def _is_strong() -> bool:
     return bool(current_app.config.get("SESSION_PROTECTION", its_own) == "strong")
 
 
-def _is_kept(policy: Policy) -> bool:
+def _look(policy: Policy) -> _Kept:
     gate = current_gate()
     try:
         # What a claim proves would hide that the marker is not there.
         subject = replace(gate.subject(), factor_ages=None)
-        return gate.assess(policy, subject).shortfall is None
+        return _Kept(gate.assess(policy, subject).shortfall is None)
     except Refusal:
-        return False
+        return _Kept(False)
