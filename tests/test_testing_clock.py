@@ -140,6 +140,25 @@ def test_a_clock_that_is_set_back_ends_sessions(client: FlaskClient) -> None:
         assert client.get("/vault").status_code == 200
 
 
+def test_an_app_that_outlives_a_clock_notices(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its ledger has seen a later time: markers are void, it is logged, it goes on."""
+    client = app.test_client()
+    with Clock() as clock:
+        clock.forward(3_600)
+        client.get("/sign-in/alice")
+        reverify(client)
+    later = app.test_client()
+    later.get("/sign-in/alice")
+
+    reverify(later)
+
+    assert later.get("/vault").status_code == 200
+    assert client.get("/vault").status_code == 401
+    assert "the clock of this machine was set back" in caplog.text
+
+
 def test_codes_of_authenticator_apps_go_with_it(make_app: MakeApp) -> None:
     """And whatever else in the process reads the time of day."""
     alice = demo_users()[0]
