@@ -366,6 +366,22 @@ def test_blueprints(tmp_path: Path) -> None:
     }
 
 
+def test_static_files_of_a_protected_blueprint(tmp_path: Path) -> None:
+    """They are left out, as ``protect`` leaves them out; a view of that name is not."""
+    stepup = StepUp(verifier=lambda user_id, code: None, subject_loader=lambda: None)
+    app = good_app(tmp_path, stepup)
+    files = Blueprint("files", __name__, url_prefix="/f", static_folder="static")
+    views = Blueprint("views", __name__, url_prefix="/v")
+    views.add_url_rule("/static", "static", view)
+    for blueprint in (files, views):
+        stepup.protect(blueprint)
+        app.register_blueprint(blueprint)
+    found = table(app)
+
+    assert found["/f/static/<path:filename> GET"] == "static files"
+    assert found["/v/static GET"] == "strict"
+
+
 def test_what_is_shown_is_what_is_done(tmp_path: Path) -> None:
     """A guard that is shown answers, and one that is not does not."""
     stepup = StepUp(verifier=lambda user_id, code: None, subject_loader=lambda: "alice")
