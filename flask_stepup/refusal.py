@@ -20,9 +20,9 @@ from .answer import problem_json
 from .answer import redirect
 from .challenge import new_challenge
 from .client import is_bearer
-from .client import is_cross_site
 from .client import is_htmx
 from .client import is_page
+from .cross_site import comes_across_sites
 from .errors import ImpersonationRefused
 from .errors import LedgerUnavailable
 from .errors import Refusal
@@ -115,7 +115,7 @@ def _ask(required: ReverificationRequired) -> Response:
 
 def _ask_by_page(required: ReverificationRequired) -> Response:
     gate = current_gate()
-    if request.method not in SAFE_METHODS and is_cross_site():
+    if request.method not in SAFE_METHODS and comes_across_sites():
         # A form on another site must not have us put our prompt under its data.
         return problem_answer(
             replace(

@@ -26,9 +26,9 @@ from .attempt import Success
 from .challenge import Challenge
 from .challenge import open_challenge
 from .client import is_bearer
-from .client import is_cross_site
 from .client import is_htmx
 from .client import is_page
+from .cross_site import comes_across_sites
 from .errors import InvalidToken
 from .errors import LedgerUnavailable
 from .errors import OperationOver
@@ -58,7 +58,7 @@ def verify() -> Response:
     token, *submitted = _submitted()
     try:
         subject, challenge = _answering(gate, token)
-        if challenge.form and is_cross_site():
+        if challenge.form and comes_across_sites():
             # Another site would choose what is confirmed.
             raise InvalidToken("a form is not carried across sites")
         return _answered(gate, subject, challenge, token, submitted)

@@ -37,6 +37,7 @@ from hostile import answer
 from hostile import HostileServer
 from hostile import Script
 from people import Codes
+from people import PAGE
 from people import Person
 from people import Prompt
 from valkey_server import running
@@ -339,6 +340,14 @@ def htmx_without_prompt(world: World) -> None:
     Person(app, "alice").client.post("/pay", data=values, headers=headers)
 
 
+def form_of_another_site(world: World) -> None:
+    headers = {"Origin": "https://evil.example"}
+    alice = Person(world.app(), "alice")
+    without = {name: value for name, value in PAGE.items() if "Sec-" not in name}
+    alice.client.post("/vault", headers=without | headers, data={"to": "geheim-4718"})
+    world.secrets.append("geheim-4718")
+
+
 def question_that_raises(world: World) -> None:
     stepup = world.stepup()
     app = world.app(stepup)
@@ -446,6 +455,7 @@ SITUATIONS: dict[type[records.Record], Callable[[World], None]] = {
     records.BearerWithoutSession: bearer_of_no_session,
     records.FirstFactorLacking: sign_in_that_nobody_told_of,
     records.HtmxPromptTooLong: htmx_without_prompt,
+    records.OriginNotOurs: form_of_another_site,
     records.IsReverifiedFailed: question_that_raises,
     records.ReasonFailed: reason_that_raises,
     records.LeavingUnknown: leaving_that_nobody_knows,

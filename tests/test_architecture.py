@@ -29,6 +29,7 @@ LAYERS = [
     [
         "policy_fields",
         "failed_attempt",
+        "cross_site",
         "verification",
         "signing",
         "session_state",

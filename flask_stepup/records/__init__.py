@@ -11,6 +11,7 @@ from .app import FirstFactorLacking as FirstFactorLacking
 from .app import HtmxPromptTooLong as HtmxPromptTooLong
 from .app import IsReverifiedFailed as IsReverifiedFailed
 from .app import LeavingUnknown as LeavingUnknown
+from .app import OriginNotOurs as OriginNotOurs
 from .app import ReasonFailed as ReasonFailed
 from .app import SessionFull as SessionFull
 from .app import SessionNotRenewed as SessionNotRenewed

@@ -91,6 +91,24 @@ class HtmxPromptTooLong(Record):
     size: int
 
 
+class OriginNotOurs(Record):
+    """A form was refused, since its `Origin` names another host than this app's.
+
+    If `origin` is an address of yours, a proxy hides the host: tell Werkzeug's
+    `ProxyFix` of it. If not, another site has tried it.
+    """
+
+    name = "origin_not_ours"
+    level = WARNING
+    message = (
+        "a form was refused that came from %(origin)s, and not from %(host)s: if that "
+        "is this app, behind a proxy, wrap it in Werkzeug's ProxyFix (x_host=1)"
+    )
+
+    origin: str
+    host: str
+
+
 class IsReverifiedFailed(Record):
     """`is_reverified` said False since something raised, such as a function in `bind`.
 
