@@ -192,7 +192,7 @@ def test_signing_in_leads_to_the_page_that_was_wanted(app: Flask, page: str) -> 
     ],
 )
 def test_signing_in_leads_nowhere_else(app: Flask, page: str) -> None:
-    """Promise 10, in the app's own part of the way."""
+    """Promise 10: in the app's own part of the way."""
     Member(app).sign_up()
     person = Member(app)
     token = re.search(r'csrf_token" value="([^"]+)"', person.text("/sign-in"))
@@ -412,6 +412,7 @@ def test_leave_for_a_first_one_replaces_none(
         name, _ = authenticators.begin(user_id)
         with dovecote.storage.transaction() as db:
             assert not authenticators.keep(db, name, user_id, None)
+            assert not authenticators.keep(db, name, "somebody else", None)
             assert authenticators.secret_of(user_id) == newcomer.secret
             assert authenticators.keep(db, name, user_id, newcomer.secret)
 
@@ -661,6 +662,18 @@ def test_a_backup_code_serves_once(alice: Member) -> None:
     assert len(stored(alice.app, "SELECT * FROM backup_codes")) == 9
 
 
+def test_a_used_backup_code_is_told_where_it_is_read(alice: Member) -> None:
+    """Not on the page that sends the form on, which nobody has the time to read."""
+    approved = alice.answer(alice.asked("/", text=NOTICE), alice.backup_codes[0])
+    assert "9 left" not in approved.text
+
+    alice.go_on(approved)
+
+    says = alice.says("/")
+    assert "That was a backup code, and is used up. You have 9 left." in says
+    assert "Sent to 48 members." in says
+
+
 def test_a_backup_code_stays_used(
     alice: Member, clock: time_machine.Coordinates
 ) -> None:
@@ -766,6 +779,7 @@ def test_a_lost_phone(alice: Member, clock: time_machine.Coordinates) -> None:
     assert alice.secret != lost
     assert thief.open("/numbers").location.startswith("/sign-in")
     assert alice.open("/account").status_code == 200
+    alice.prompted("/authenticator")  # what was proved by the old one has ended
     clock.shift(STEP)
     browser = alice.in_another_browser()
     for code in (pyotp.TOTP(lost).now(), *old_codes[:3]):
@@ -799,6 +813,7 @@ def test_new_backup_codes_take_a_code_each_time(
     assert response.status_code == 200
     assert len(set(new)) == 10
     assert response.headers["Cache-Control"] == "no-store"
+    assert len(stored(alice.app, "SELECT * FROM backup_codes")) == 10
     alice.asked("/backup-codes")
     old = alice.answer(alice.prompted("/numbers"), alice.backup_codes[0])
     assert old.status_code == 422
