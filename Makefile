@@ -51,9 +51,11 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
-# Writes the transcripts of docs/clients.md anew.
+# Writes anew what curl and the commands show on pages of docs/.
 transcripts: $(VENV)/dev.stamp
-	STEPUP_WRITE_DOCS=1 $(BIN)/pytest -q tests/test_transcripts.py
+	STEPUP_WRITE_DOCS=1 $(BIN)/pytest -q -k "transcript or options_of_commands" \
+		tests/test_transcripts.py tests/test_command_line_page.py \
+		tests/test_documentation_reference.py
 
 # Brings all catalogues up to date with the code; LANGUAGE=fr begins one.
 catalogues: $(VENV)/dev.stamp

@@ -95,7 +95,7 @@ def number(
         if not is_number or not least <= value <= most or kind(value) != value:
             raise ConfigurationError(
                 f"{name}={value!r} must be {'whole ' if kind is int else ''}{unit} "
-                f"between {least:g} and {most:g}"
+                f"between {least} and {most}"
             )
         return kind(value)
 

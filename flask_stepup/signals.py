@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _signals = Namespace()
 
 #: A policy was not met and the person was asked for a code. Arguments: ``user_id``,
-#: ``policy``, ``cause`` (``missing``, ``expired`` or ``revoked``).
+#: ``policy``, ``cause`` (``missing``, ``expired``, ``spent`` or ``revoked``).
 reverification_required: NamedSignal = _signals.signal("reverification-required")
 
 #: A right code stamped a marker. Arguments: ``user_id``, ``policy``, ``code_type``.

@@ -179,7 +179,7 @@ def test_a_views_own_policy_comes_after_its_blueprints(
 def test_a_protected_blueprint_asks_for_each_post_of_each_registration(
     make_app: MakeApp, stepup: StepUp, nested: tuple[Blueprint, Blueprint]
 ) -> None:
-    """Promise 9, where the approval is demanded for all of it."""
+    """Promise 9: where the approval is demanded for all of it."""
     app = make_app(stepup=stepup)
     stepup.protect(nested[0], once=True, methods={"POST"})
     registered(app, nested[0])

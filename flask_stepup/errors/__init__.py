@@ -5,7 +5,9 @@
     StepUpError
     ├── ConfigurationError         the developer's mistake; the message names the mend
     ├── InvalidToken               not signed by this app for this person and session
-    │   └── OperationOver          its one approval is spent, or was voided
+    │   └── OperationOver          its one approval cannot be used any more
+    │       ├── OperationSpent     it was, by one run of the view
+    │       └── OperationVoided    there were too many wrong codes
     ├── TokenExpired               the right one, but too long ago
     ├── Refusal                    an HTTP answer instead of the view
     │   ├── Unauthenticated        401, nobody is signed in
