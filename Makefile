@@ -43,7 +43,8 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy examples/clerk_api
+	for example in clerk_api flask_login_totp htmx; do \
+		MYPYPATH=examples/$$example $(BIN)/mypy examples/$$example || exit 1; done
 	$(BIN)/pytest -q tests/test_architecture.py
 
 # The pages of docs/ as a site; a warning is an error.
@@ -78,7 +79,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install -q -U 'pip>=25.1'
 
 $(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -e '.[sandbox]'
+	$(BIN)/python -m pip install -q -e '.[sandbox]' --group examples
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python

@@ -21,7 +21,7 @@ class ReverificationRequired(Refusal, Forbidden):
     :param subject: who is asking.
     """
 
-    description: str | None = "Confirm with a code that it is you."
+    description: str = "Confirm with a code that it is you."
 
     def __init__(
         self,

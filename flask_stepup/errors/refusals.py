@@ -14,15 +14,15 @@ class Refusal(StepUpError, HTTPException):
 class Unauthenticated(Refusal):
     """Nobody is signed in."""
 
-    code: int | None = 401
-    description: str | None = "Sign in to go on."
+    code: int = 401
+    description: str = "Sign in to go on."
 
 
 class ImpersonationRefused(Refusal):
     """The session acts in another person's name, who alone could prove a factor."""
 
-    code: int | None = 403
-    description: str | None = "This cannot be done while acting in another person's name."
+    code: int = 403
+    description: str = "This cannot be done while acting in another person's name."
 
 
 class LedgerUnavailable(Refusal):
@@ -32,8 +32,8 @@ class LedgerUnavailable(Refusal):
     :param is_busy: whether it is there, and just has no time to answer.
     """
 
-    code: int | None = 503
-    description: str | None = "This cannot be checked at the moment. Try again shortly."
+    code: int = 503
+    description: str = "This cannot be checked at the moment. Try again shortly."
 
     def __init__(self, reason: str = "", *, is_busy: bool = False) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class ValueRefused(Refusal):
     :param code: 400, or 422 where it is a single value that cannot be shown whole.
     """
 
-    code: int | None = 400
+    code: int = 400
 
     def __init__(self, name: str, fault: str, code: int = 400) -> None:
         super().__init__(f"“{name}” {fault}.")
