@@ -54,9 +54,9 @@ docs: $(VENV)/dev.stamp
 
 # Writes anew what curl and the commands show on pages of docs/.
 transcripts: $(VENV)/dev.stamp
-	STEPUP_WRITE_DOCS=1 $(BIN)/pytest -q -k "transcript or options_of_commands" \
-		tests/test_transcripts.py tests/test_command_line_page.py \
-		tests/test_documentation_reference.py
+	STEPUP_WRITE_DOCS=1 $(BIN)/pytest -q tests/test_transcripts.py \
+		tests/test_command_line_page.py tests/test_documentation_reference.py \
+		tests/test_observability.py
 
 # Brings all catalogues up to date with the code; LANGUAGE=fr begins one.
 catalogues: $(VENV)/dev.stamp

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import records
 from .binding import Binding
+from .code_use import use_code
 from .errors import CodeAlreadyUsed
 from .errors import IncorrectCode
 from .errors import InvalidToken
@@ -32,7 +33,6 @@ from .signals import reverification_failed
 from .signals import reverification_succeeded
 from .signals import verifier_failed
 from .subject import Subject
-from .verification import folded
 from .verification import read_code
 from .verification import Verification
 from .verifiers import ask
@@ -130,11 +130,8 @@ class Attempt:
 
     def _settle(self, ticket: Ticket, code: str, binding: Binding) -> None:
         user_id = self.subject.user_id
-        digests = self.gate.signer.digests("used code", user_id, folded(code))
         try:
-            settlement = self.gate.ledger.settle(
-                user_id, binding.nonce or "", digests, binding.session_id, ticket
-            )
+            settlement = use_code(self.gate, self.subject, binding, code, ticket)
         except LedgerUnavailable as error:
             # The verifier has said yes, and so has spent the code if it was a
             # backup code: to say "try again" would not be the truth.

@@ -13,6 +13,7 @@ from flask import has_request_context
 
 from .admission import Admission
 from .arrival import prepare_arrivals
+from .code_use import grant_for_code
 from .companions import join_companions
 from .demand import Demand
 from .demand import Demands
@@ -159,12 +160,20 @@ class StepUp:
         """Return who is signed in, None for nobody, as the guard sees it."""
         return load_subject(current_gate().admission.find_loader())
 
-    def grant(self, level: Level = "second_factor", scope: str = "") -> str | None:
+    def grant(
+        self,
+        level: Level = "second_factor",
+        scope: str = "",
+        *,
+        code: str | None = None,
+    ) -> str | None:
         """Stamp a factor that the app itself has just checked, as at sign-in.
 
+        :param code: that was right, so that it opens nothing more.
         :returns: the marker for a client that came with a bearer token, which has to
             send it as ``Stepup-Marker``; None where the session keeps it.
-        :raises ConfigurationError: there is no such level.
+        :raises ConfigurationError: there is no such level, or it is no code.
+        :raises CodeAlreadyUsed: the code has opened once before (RFC 6238, 5.2).
         :raises Refusal: nobody is signed in, or the ledger cannot answer.
         :raises SessionFull: the session's cookie has no room for a marker.
         """
@@ -172,6 +181,8 @@ class StepUp:
             raise ConfigurationError(
                 f"{level!r} is not a level: use one of {[*LEVELS]}"
             )
+        if code is not None:
+            return grant_for_code(current_gate(), level, scope, code)
         return current_gate().grant(level, scope)
 
     def forget(self) -> None:

@@ -53,7 +53,7 @@ LAYERS = [
     ],
     ["elevation", "approvals"],
     ["gate", "loaders"],
-    ["reservation"],
+    ["reservation", "code_use"],
     ["attempt", "challenge", "companions", "arrival", "status"],
     ["unmet", "pages", "answerable"],
     ["sign_in"],
