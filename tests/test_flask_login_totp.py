@@ -461,6 +461,20 @@ def test_a_code_is_not_taken_twice(
         clock.shift(STEP - 1)
 
 
+def test_the_code_that_confirms_opens_no_prompt(
+    newcomer: Member, clock: time_machine.Coordinates
+) -> None:
+    """Promise 5: it was checked by the app, and is used up all the same."""
+    newcomer.enrol()
+    confirming = newcomer.code()
+    other = newcomer.in_another_browser()
+
+    again = other.answer(other.prompted("/numbers"), confirming)
+
+    assert again.status_code == 422
+    assert "That code has been used" in again.text
+
+
 def test_what_is_typed_is_carried_through_the_prompt(alice: Member) -> None:
     """Promise 8: with Flask-WTF's token, by which it is taken as any other post."""
     prompt = alice.asked("/account/email", email="new@example.org")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import authenticators
@@ -27,6 +28,7 @@ from storage import transaction
 from flask_stepup import IncorrectCode
 from flask_stepup import require_reverification
 from flask_stepup import TOTPVerifier
+from flask_stepup.errors import CodeAlreadyUsed
 from flask_stepup.signals import reverification_succeeded
 
 pages = Blueprint("enrolment", __name__)
@@ -72,7 +74,9 @@ def confirm() -> ResponseReturnValue:
     # whoever may sit there, have to sign in again.
     session.pop("pending")
     login_user(users.with_id(user_id))
-    stepup.grant()
+    # If the authenticator before has just shown the same digits, one more is asked for.
+    with suppress(CodeAlreadyUsed):
+        stepup.grant(code=code)
     return render_template("backup_codes.html", sheet=sheet, is_new_authenticator=True)
 
 
