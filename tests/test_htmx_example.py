@@ -1,4 +1,4 @@
-"""The example app of htmx: with a test client, and as a process."""
+"""The example app of htmx: with a test client, as a process, and in a real browser."""
 
 from __future__ import annotations
 
@@ -10,22 +10,34 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
+from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from front_end import node
+from front_end.chromium import CHROMIUM
+from front_end.chromium import chromium
 from people import PAGE
 from people import Prompt
+from playwright.sync_api import Browser
+from playwright.sync_api import expect
+from playwright.sync_api import Page
+from playwright.sync_api import Request
+from playwright.sync_api import Route
 from serving import get
 from serving import port_in
 from serving import read_until
 from serving import run
+from serving import served
 from serving import started
 from werkzeug.test import TestResponse
 
@@ -45,6 +57,7 @@ GUARDED = [
     ("GET", f"{HOME}/import", None),
     ("POST", f"{HOME}/import", {}),
 ]
+SEND_AGAIN = "you will have to send it again"
 FREE = ["/", HOME, f"{HOME}?edit=4", f"{HOME}?edit=new"]
 
 
@@ -217,7 +230,7 @@ def test_after_the_sign_in_the_person_is_where_they_were(stranger: Visitor) -> N
     ],
 )
 def test_the_sign_in_leads_to_no_other_page(stranger: Visitor, address: str) -> None:
-    """Promise 10, for the part of it that is the app's own."""
+    """Promise 10: for the part of it that is the app's own."""
     response = stranger.open(
         "/sign-in",
         "POST",
@@ -264,7 +277,7 @@ def test_htmx_is_led_to_the_prompt(
 
     assert response.status_code == 403
     prompt = Prompt(alice.open(response.headers["HX-Redirect"]))
-    told = "you will have to send it again" in prompt.says
+    told = SEND_AGAIN in prompt.says
     assert told == (method != "GET")
     assert alice.answer(prompt).location == HOME
     assert alice.records == before
@@ -324,7 +337,7 @@ def test_a_form_with_a_file_may_be_sent_for_longer_than_it_is_shown(
 
     assert (shown.status_code == 200) == (minutes < 5)
     assert (sent.status_code == 303) == (minutes < 15)
-    assert ("Files cannot be kept" if minutes > 15 else "Imported 2 records.") in said
+    assert ("Files cannot be kept" if minutes > 15 else "Imported: www, mail") in said
 
 
 def test_lock_again_asks_again(alice: Visitor) -> None:
@@ -448,6 +461,19 @@ def test_without_the_token_nothing_is_done(
     assert alice.records == before
 
 
+def test_a_page_may_be_left_open(stranger: Visitor) -> None:
+    """For hours, while the session lasts: its token is not refused for its age."""
+    with time_machine.travel(time.time(), tick=True) as traveller:
+        stranger.sign_in()
+        token = stranger.token()
+        traveller.shift(5 * 3600)
+        data = RECORD | {"csrf_token": token}
+        response = stranger.open(f"{HOME}/records", "POST", data=data)
+
+    assert response.status_code == 403
+    assert "What you entered is kept" in Prompt(response).says
+
+
 # What every page is
 
 
@@ -541,3 +567,394 @@ def test_a_port_that_cannot_be_is_told_in_one_line(environment: dict[str, str]) 
         assert (done.returncode, done.stdout) == (1, "")
         assert len(done.stderr.splitlines()) == 1
         assert "PORT=5001" in done.stderr
+
+
+# In a browser
+
+#: Both lines of htmx that are in use: the example has the first.
+RELEASES = ("htmx.org", "htmx.org-2")
+
+
+@pytest.fixture(name="browser", scope="module")
+def _browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("missing: chromium (apt-get install chromium)")
+    with chromium() as browser:
+        yield browser
+
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture(name="new_page")
+def _new_page(browser: Browser, app: Flask) -> Iterator[NewPage]:
+    """A function that opens the app; what the browser complains about is a failure."""
+    complaints: list[str] = []
+
+    def new_page(
+        *,
+        release: str | None = None,
+        width: int = 1280,
+        scheme: Any = "light",
+        scripts: bool = True,
+        site: str,
+    ) -> Page:
+        page = browser.new_page(
+            base_url=site,
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+        )
+        if release:
+            file = node.NODE_MODULES / release / "dist" / "htmx.min.js"
+            page.route("**/static/htmx.min.js", lambda route: route.fulfill(path=file))
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto("/")
+        page.get_by_role("button", name="Sign in as Alice").click()
+        page.get_by_role("heading", name="Your domains").wait_for()
+        page.goto(HOME)
+        return page
+
+    with served(app) as site:
+        yield partial(new_page, site=site)
+        for context in browser.contexts:
+            context.close()
+    # Of statuses that a browser notes. A test types faster than a page takes the focus.
+    told = ("Failed to load resource: the server", "Autofocus processing was blocked")
+    assert [text for text in complaints if not text.startswith(told)] == []
+
+
+@pytest.fixture(name="page", params=RELEASES)
+def _page(request: pytest.FixtureRequest, new_page: NewPage) -> Page:
+    """Alice's domain, with either htmx."""
+    if not (node.NODE_MODULES / ".stamp").exists():
+        pytest.skip("missing: the packages of tests/front_end (make test)")
+    return new_page(release=request.param)
+
+
+def press(page: Page, name: str, role: Any = "button", **kwargs: Any) -> None:
+    page.get_by_role(role, name=name, exact=True).click(**kwargs)
+
+
+def confirm(page: Page, code: str, **kwargs: Any) -> None:
+    """Type a code into the prompt and submit it."""
+    page.get_by_label("Code", exact=True).fill(code)
+    press(page, "Confirm", **kwargs)
+
+
+def shown_code(page: Page) -> str:
+    """The code that the panel shows."""
+    return page.locator(".demo .code").inner_text()
+
+
+def type_in(page: Page, label: str, text: str) -> None:
+    """Fill a field in, as soon as a person could: htmx 2 takes 20 ms to settle."""
+    page.get_by_label(label).wait_for()
+    expect(page.locator(".htmx-settling")).to_have_count(0)
+    page.get_by_label(label).fill(text)
+
+
+def edit_shop(page: Page, value: str = "203.0.113.9") -> None:
+    """Open the form of a record and type another value."""
+    press(page, "Edit shop A 198.51.100.12", "link")
+    expect(page.get_by_label("Host")).to_have_value("shop")
+    type_in(page, "Value", value)
+
+
+def step_up(page: Page) -> None:
+    """Go through the prompt, and be back."""
+    press(page, "Show it", "link")
+    confirm(page, shown_code(page))
+    page.get_by_text("Confirmed").first.wait_for()
+
+
+def is_new(page: Page) -> bool:
+    """Whether the page was loaded since this was asked last."""
+    is_new = page.evaluate("const was = window.seen; window.seen = true; !was")
+    return bool(is_new)
+
+
+def ways(page: Page) -> list[str]:
+    """What is asked of the app from now on, other than files and the panel's code."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        path = urlsplit(request.url).path
+        if "/static/" not in path and path != "/code":
+            asked.append(f"{request.method} {path}")
+
+    page.on("request", note)
+    return asked
+
+
+def test_a_button_leads_to_the_prompt_and_is_pressed_again(
+    page: Page, alice: Visitor
+) -> None:
+    """The whole way: click, prompt, wrong code, code, back on the page, done."""
+    press(page, "Delete shop A 198.51.100.12")
+    page.wait_for_url("**/stepup/?challenge=*")
+    assert page.get_by_text(SEND_AGAIN).is_visible()
+    confirm(page, "000000")
+    page.get_by_role("alert").get_by_text("That code is not right").wait_for()
+    confirm(page, shown_code(page))
+
+    page.wait_for_url(f"**{HOME}")
+    assert 4 in alice.records
+    assert is_new(page)
+    press(page, "Delete shop A 198.51.100.12")
+    notice = page.get_by_role("status")
+    notice.get_by_text("Deleted: shop A 198.51.100.12").wait_for()
+    assert 4 not in alice.records
+    assert not is_new(page)
+    expect(page.get_by_role("heading", name="Where it points")).to_be_focused()
+
+
+def test_a_part_is_fetched_after_a_code(page: Page) -> None:
+    """Nothing was sent, so nothing is said of sending it again."""
+    press(page, "Show it", "link")
+    page.wait_for_url("**/stepup/?challenge=*")
+    assert page.get_by_text(SEND_AGAIN).count() == 0
+    assert page.get_by_text("Show the transfer code").is_visible()
+    confirm(page, shown_code(page))
+
+    page.wait_for_url(f"**{HOME}")
+    assert page.locator(".secret").count() == 0
+    press(page, "Show it", "link")
+    page.locator(".secret").wait_for()
+    assert urlsplit(page.url).path == HOME
+
+
+def test_what_was_typed_into_a_form_is_sent_after_the_code(
+    page: Page, alice: Visitor
+) -> None:
+    """Promise 8: htmx is refused, the browser sends the form, the prompt keeps it."""
+    edit_shop(page)
+    asked = ways(page)
+    press(page, "Save")
+    page.get_by_text("What you entered is kept.").wait_for()
+    confirm(page, "000000")
+    page.get_by_role("alert").get_by_text("That code is not right").wait_for()
+    assert alice.records[4].value == "198.51.100.12"
+    confirm(page, shown_code(page))
+
+    page.get_by_role("status").get_by_text("Saved: shop A 203.0.113.9").wait_for()
+    assert alice.records[4].value == "203.0.113.9"
+    assert urlsplit(page.url).path == HOME
+    assert asked == [
+        f"POST {HOME}/records/4",  # of htmx
+        f"POST {HOME}/records/4",  # of the browser
+        "POST /stepup/",
+        "POST /stepup/",
+        f"POST {HOME}/records/4",
+        f"GET {HOME}",
+    ]
+
+
+def test_after_the_code_htmx_sends_the_form(page: Page, alice: Visitor) -> None:
+    """Within the same page, and what cannot be is told beside what was typed."""
+    step_up(page)
+    assert is_new(page)
+    edit_shop(page, "203.0.113")
+    press(page, "Save")
+    page.get_by_text("Enter an IPv4 address, such as 192.0.2.7.").wait_for()
+    value = page.get_by_label("Value")
+    expect(value).to_be_focused()
+    expect(value).to_have_value("203.0.113")
+    assert value.get_attribute("aria-invalid") == "true"
+
+    type_in(page, "Value", "203.0.113.9")
+    press(page, "Save")
+    page.get_by_role("status").get_by_text("Saved: shop A 203.0.113.9").wait_for()
+    press(page, "Add a record", "link")
+    type_in(page, "Host", "new")
+    type_in(page, "Value", "192.0.2.9")
+    page.keyboard.press("Enter")
+    page.get_by_role("status").get_by_text("Added: new A 192.0.2.9").wait_for()
+
+    assert not is_new(page)
+    assert str(alice.records[6]) == "new A 192.0.2.9"
+
+
+def test_the_button_that_was_pressed_is_sent_too(page: Page) -> None:
+    """A form may have two, and the one that sent it is part of what was sent."""
+    edit_shop(page)
+    page.get_by_role("button", name="Save").evaluate(
+        "(button) => Object.assign(button, {name: 'then', value: 'stay'})"
+    )
+    press(page, "Save")
+    with page.expect_request(f"**{HOME}/records/4") as sent:
+        confirm(page, shown_code(page))
+
+    assert (sent.value.post_data or "").endswith("&then=stay")
+    page.get_by_role("status").get_by_text("Saved").wait_for()
+
+
+def test_a_boosted_form_is_kept_as_well(page: Page) -> None:
+    """What htmx takes over by ``hx-boost`` is a form with method and action."""
+
+    def boost(route: Route) -> None:
+        answer = route.fetch()
+        body = re.sub(r'hx-post="[^"]*"', 'hx-boost="true"', answer.text())
+        route.fulfill(response=answer, body=body)
+
+    page.route("**?edit=4", boost)
+    edit_shop(page)
+    assert page.locator("[hx-post]").count() == 0
+    with page.expect_request(f"**{HOME}/records/4") as sent:
+        press(page, "Save")
+    assert sent.value.headers["hx-boosted"] == "true"
+    page.get_by_text("What you entered is kept.").wait_for()
+    confirm(page, shown_code(page))
+
+    page.get_by_role("status").get_by_text("Saved: shop A 203.0.113.9").wait_for()
+
+
+def test_a_file_is_chosen_after_the_code(page: Page, alice: Visitor) -> None:
+    """The form is fetched anew once a code was given, and is sent as any form."""
+    press(page, "Choose a file", "link")
+    page.wait_for_url("**/stepup/?challenge=*")
+    assert page.get_by_text("Import records").is_visible()
+    confirm(page, shown_code(page))
+    page.wait_for_url(f"**{HOME}")
+    press(page, "Choose a file", "link")
+    page.get_by_label("Text file").set_input_files(
+        {"name": "zone.txt", "mimeType": "text/plain", "buffer": b"ftp A 192.0.2.3"}
+    )
+    press(page, "Import")
+
+    page.get_by_role("status").get_by_text("Imported: ftp").wait_for()
+    assert str(alice.records[6]) == "ftp A 192.0.2.3"
+
+
+def test_a_double_click_does_it_once(page: Page, alice: Visitor) -> None:
+    """On a form that is kept, on the button of the prompt, and on one of htmx."""
+    press(page, "Add a record", "link")
+    type_in(page, "Value", "192.0.2.9")
+    press(page, "Add", click_count=2)
+    confirm(page, shown_code(page), click_count=2)
+    page.get_by_role("status").get_by_text("Added: @ A 192.0.2.9").wait_for()
+    assert list(alice.records) == [1, 2, 3, 4, 5, 6]
+
+    asked = ways(page)
+    press(page, "Delete shop A 198.51.100.12", click_count=2)
+    page.get_by_role("status").get_by_text("Deleted: shop").wait_for()
+    # The panel asks once a second: by then another request would be on its way.
+    for _ in range(2):
+        page.wait_for_event("response", lambda response: "/code" in response.url)
+    assert asked == [f"DELETE {HOME}/records/4"]
+    assert page.locator(".is-bad").count() == 0
+    assert list(alice.records) == [1, 2, 3, 5, 6]
+
+
+def test_a_double_click_without_a_code_leads_to_one_prompt(page: Page) -> None:
+    """And back to the page where the person was."""
+    press(page, "Delete shop A 198.51.100.12", click_count=2)
+    page.wait_for_url("**/stepup/?challenge=*")
+    confirm(page, shown_code(page))
+
+    page.wait_for_url(f"**{HOME}")
+
+
+@pytest.mark.parametrize("button", ["Delete shop A 198.51.100.12", "Save", "Show it"])
+def test_a_session_that_is_over_leads_to_the_sign_in_and_back(
+    page: Page, button: str
+) -> None:
+    """Nothing of the sign-in is put into the page."""
+    edit_shop(page)
+    if button.startswith("Delete"):
+        press(page, "Cancel", "link")
+    page.context.clear_cookies()
+    press(page, button, "link" if button == "Show it" else "button")
+    page.get_by_role("heading", name="Welcome to Signpost").wait_for()
+    press(page, "Sign in as Alice")
+
+    page.get_by_role("heading", name="ropewalk-bakery.example").wait_for()
+    assert urlsplit(page.url).path == HOME
+
+
+def test_an_error_leaves_the_page_as_it_is(page: Page, alice: Visitor) -> None:
+    """It is told above, and what was typed is still there."""
+    step_up(page)
+    edit_shop(page)
+    del alice.records[4]
+    press(page, "Save")
+
+    notice = page.get_by_role("status").get_by_text("This is not here any more.")
+    notice.wait_for()
+    assert page.get_by_label("Value").input_value() == "203.0.113.9"
+    box = notice.bounding_box()
+    assert box
+    assert 0 <= box["y"] <= 800
+
+
+def test_without_scripts_all_but_deleting_works(
+    new_page: NewPage, alice: Visitor
+) -> None:
+    """Forms are kept as well, and sent on by a button; nothing is offered in vain."""
+    page = new_page(scripts=False)
+    assert page.get_by_role("button", name="Delete").count() == 0
+    edit_shop(page)
+    press(page, "Save")
+    confirm(page, "000000")
+    page.get_by_role("alert").get_by_text("That code is not right").wait_for()
+    confirm(page, shown_code(page))
+    press(page, "Continue")
+
+    page.get_by_role("status").get_by_text("Saved: shop A 203.0.113.9").wait_for()
+    assert alice.records[4].value == "203.0.113.9"
+    press(page, "Show it", "link")
+    assert page.locator(".secret").is_visible()
+    press(page, "Choose a file", "link")
+    assert page.get_by_label("Text file").is_visible()
+
+
+def test_the_panel_keeps_up_with_the_code(new_page: NewPage) -> None:
+    """Every second, by htmx."""
+    page = new_page()
+    page.locator(".demo .code").evaluate("(code) => { code.textContent = 'old' }")
+
+    expect(page.locator(".demo .code")).not_to_have_text("old")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(new_page: NewPage, scheme: str, width: int) -> None:
+    """axe finds no violations in any state, and nothing is wider than the screen."""
+    page = new_page(scheme=scheme, width=width)
+
+    def check() -> None:
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+
+    check()
+    edit_shop(page)
+    check()
+    press(page, "Save")
+    page.get_by_label("Code", exact=True).wait_for()
+    check()
+    confirm(page, "000000")
+    page.get_by_role("alert").wait_for()
+    check()
+    confirm(page, shown_code(page))
+    page.get_by_role("status").get_by_text("Saved").wait_for()
+    check()
+    press(page, "Show it", "link")
+    press(page, "Choose a file", "link")
+    page.locator(".secret").wait_for()
+    page.get_by_label("Text file").wait_for()
+    press(page, "Add a record", "link")
+    type_in(page, "Host", "?")
+    type_in(page, "Value", "?")
+    press(page, "Add")
+    page.get_by_text("Use letters, digits and hyphens").wait_for()
+    for summary in page.locator("summary").all():
+        summary.click()
+    check()
+    page.goto(f"{HOME}/transfer-code")
+    check()
+    for path in ("/", "/nowhere", "/sign-in"):
+        page.goto(path)
+        check()

@@ -154,16 +154,15 @@ def import_form(name: str) -> ResponseReturnValue:
 @require_reverification(max_age=FIFTEEN_MINUTES, reason="Import records")
 def import_records(name: str) -> ResponseReturnValue:
     zone, file = find(name), request.files.get("file")
+    text = file.read().decode(errors="replace") if file else ""
     try:
-        records = zones.read_records(
-            file.read().decode(errors="replace") if file else ""
-        )
+        records = zones.read_records(text)
         zone.add(*records)
     except zones.Refused as refused:
         return shown(
             "import_form.html", 422, domain=zone, imports=True, import_refused=refused
         )
-    return done(name, f"Imported {len(records)} records.")
+    return done(name, f"Imported: {', '.join(record.host for record in records)}")
 
 
 @pages.post("/lock")
@@ -286,8 +285,7 @@ def harden(response: Response) -> Response:
 @pages.after_app_request
 def tell_by_notice(response: Response) -> Response:
     """Have htmx show an error above the page, and not in place of a part of it."""
-    leaves_page = "HX-Redirect" in response.headers
-    if by_htmx() and response.status_code >= 400 and not leaves_page:
+    if by_htmx() and response.status_code >= 400:
         if response.is_json:  # the extension's own, such as 503 with its reason
             problem = response.get_json()
             response.set_data(render_template("notice.html", problem=problem))
