@@ -49,6 +49,15 @@ def lowest(requirements: Iterable[str]) -> dict[str, str]:
 
 
 def _extensions(pyproject: dict[str, Any]) -> Iterator[str]:
-    for requirement in pyproject["dependency-groups"]["tests"]:
+    for requirement in _group("tests", pyproject["dependency-groups"]):
         if canonicalize_name(Requirement(requirement).name).startswith("flask-"):
             yield requirement
+
+
+def _group(name: str, groups: dict[str, list[Any]]) -> Iterator[str]:
+    """Return what is in a group, and in those that it includes (PEP 735)."""
+    for each in groups[name]:
+        if isinstance(each, str):
+            yield each
+        else:
+            yield from _group(each["include-group"], groups)
