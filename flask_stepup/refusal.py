@@ -82,6 +82,15 @@ def answer_refusal(refusal: Refusal) -> Response:
 
 def render_refusal(refusal: Refusal) -> Response:
     """Return our own answer to a refusal."""
+    asks_by_htmx = is_htmx()
+    response = _answer(refusal)
+    if asks_by_htmx:
+        # JSON is for scripts; htmx 4 would put it into the page.
+        response.headers.setdefault("HX-Reswap", "none")
+    return response
+
+
+def _answer(refusal: Refusal) -> Response:
     try:
         if isinstance(refusal, ReverificationRequired):
             return _ask(refusal)

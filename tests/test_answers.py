@@ -24,6 +24,11 @@ from flask_stepup import require_reverification
 from flask_stepup import ReverificationRequired
 from flask_stepup import StepUp
 from flask_stepup import Subject
+from flask_stepup.errors import ImpersonationRefused
+from flask_stepup.errors import LedgerUnavailable
+from flask_stepup.errors import Refusal
+from flask_stepup.errors import Unauthenticated
+from flask_stepup.errors import ValueRefused
 
 HTMX = {"HX-Request": "true", "Accept": "*/*", "Sec-Fetch-Mode": "cors"}
 BEARER = {"Authorization": "Bearer token-of-alice"}
@@ -254,6 +259,32 @@ def test_an_old_browsers_post_varies_by_its_origin(app: Flask) -> None:
 
     assert kind(response) == "403 page"
     assert "origin" in response.vary.as_set()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Unauthenticated(),
+        ImpersonationRefused(),
+        LedgerUnavailable("down"),
+        ValueRefused("to", "is missing"),
+    ],
+    ids=lambda refusal: type(refusal).__name__,
+)
+def test_json_is_put_into_no_page(app: Flask, refusal: Refusal) -> None:
+    """Where there is no prompt to lead to, htmx 4 would show it in place of a table."""
+
+    def refuse() -> str:
+        raise refusal
+
+    app.add_url_rule("/refuse", "refuse", refuse)
+    by_htmx = ask(app, "refuse", HTMX)
+    by_program = ask(app, "refuse", {})
+
+    assert by_htmx.is_json
+    assert by_htmx.headers["HX-Reswap"] == "none"
+    assert "HX-Reswap" not in by_program.headers
+    assert "hx-request" in by_program.vary.as_set()
 
 
 @pytest.mark.parametrize("host", ["a b", "a/b"])
