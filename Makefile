@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 BROWSED := $(shell grep -lE "front_end.chromium|playwright" tests/test_*.py)
 NODE_MODULES := tests/front_end/node_modules
 
-.PHONY: demo test soak fuzz mutants check docs transcripts catalogues pictures format clean
+.PHONY: demo test lowest soak fuzz mutants check docs transcripts catalogues pictures format clean
 
 demo: $(VENV)/demo.stamp
 	PORT=$(PORT) $(BIN)/python examples/$(EXAMPLE)/app.py
@@ -24,6 +24,11 @@ test: $(VENV)/dev.stamp $(if $(shell command -v npm 2>/dev/null),$(NODE_MODULES)
 	$(BIN)/coverage run -m pytest -n auto --dist loadfile $(BROWSED)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
+
+# The tests of what other libraries have a part in, with the lowest versions of these that
+# pyproject.toml allows.
+lowest: $(VENV)-lowest/dev.stamp
+	$(VENV)-lowest/bin/python tests/lowest/run.py
 
 # Workers and ledgers are killed while people use them, for so many seconds in each of
 # four combinations.
@@ -84,6 +89,12 @@ $(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e '.[clerk,redis,sandbox,testing,totp]' --group dev
+	touch $@
+
+$(VENV)-lowest/dev.stamp: pyproject.toml tests/lowest/bounds.py tests/lowest/install.py
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install -q -U 'pip>=25.1' packaging
+	$(VENV)-lowest/bin/python tests/lowest/install.py
 	touch $@
 
 $(NODE_MODULES)/.stamp: tests/front_end/package.json

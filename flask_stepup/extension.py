@@ -95,7 +95,7 @@ class StepUp:
                 settings.allow_impersonation,
             ),
         )
-        app.register_blueprint(prompt_blueprint(), url_prefix=settings.url_prefix)
+        app.register_blueprint(prompt_blueprint(app), url_prefix=settings.url_prefix)
         app.jinja_env.globals.setdefault("is_reverified", self.is_reverified)
         register_renderers(app)
         join_companions(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint
+from flask import Flask
 from flask import Response
 
 from .answer import problem_answer
@@ -13,6 +14,8 @@ from .challenge import open_challenge
 from .errors import InvalidToken
 from .errors import Refusal
 from .gate import current_gate
+from .hosts import mounts_of
+from .hosts import stay_on_host
 from .look_up import in_query
 from .pages import prompt_page
 from .problems import problem_of
@@ -21,14 +24,24 @@ from .status import status
 from .verify import verify
 
 
-def prompt_blueprint() -> Blueprint:
+def prompt_blueprint(app: Flask) -> Blueprint:
     """Return the blueprint ``stepup``: prompt, verify, status and the style sheet."""
     blueprint = Blueprint(
         "stepup", __name__, template_folder="templates", static_folder="static"
     )
-    blueprint.add_url_rule("/", view_func=prompt, methods=["GET"])
-    blueprint.add_url_rule("/", view_func=verify, methods=["POST"])
-    blueprint.add_url_rule("/status", view_func=status, methods=["GET"])
+    for where in mounts_of(app):
+        blueprint.add_url_rule("/", view_func=prompt, methods=["GET"], **where)
+        blueprint.add_url_rule("/", view_func=verify, methods=["POST"], **where)
+        blueprint.add_url_rule("/status", view_func=status, methods=["GET"], **where)
+        if where:
+            # Flask mounts static files on one host.
+            blueprint.add_url_rule(
+                f"{blueprint.static_url_path}/<path:filename>",
+                endpoint="static",
+                view_func=blueprint.send_static_file,
+                **where,
+            )
+    stay_on_host(blueprint)
     return blueprint
 
 

@@ -21,6 +21,7 @@ LAYERS = [
         "deadline",
         "proofs",
         "client",
+        "hosts",
         "legible",
         "field_order",
         "secret_fields",

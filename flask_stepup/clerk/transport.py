@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +21,17 @@ class DeadlineTransport(httpx.BaseTransport):
     """
 
     def __init__(self, base_url: str) -> None:
-        # Building a context reads all certificates, which takes some 20 ms.
-        secure = httpx.URL(base_url).scheme == "https"
-        self._ssl_context = httpx.create_ssl_context() if secure else None
+        self._is_secure = httpx.URL(base_url).scheme == "https"
+        self._prepare()
         self._open()
         _transports.add(self)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if threading.Lock is not self._lock:
+            # gevent has replaced it, and sockets, after the app was made: in a worker
+            # of "gunicorn --preload". A lock of before would stop all its greenlets.
+            self._prepare()
+            self.renew()
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
@@ -62,6 +67,11 @@ class DeadlineTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close idle connections; the next call opens new ones."""
         self._pool.close()
+
+    def _prepare(self) -> None:
+        # Building a context reads all certificates, which takes some 20 ms.
+        self._ssl_context = httpx.create_ssl_context() if self._is_secure else None
+        self._lock = threading.Lock
 
     def _open(self) -> None:
         self._pool = httpcore.ConnectionPool(
