@@ -1,0 +1,1 @@
+"""The apps that are compared, each in a file of its own."""
