@@ -50,7 +50,16 @@ def add_pretend_phone(app: Flask) -> None:
 
     def cross_out(sender: Flask, user_id: str, **_: Any) -> None:
         # The signal does not carry the code, but the request in which it is sent does.
-        used[user_id].append("".join(filter(str.isalnum, request.form["code"])))
+        note(user_id, request.form["code"])
+
+    def note(user_id: str, typed: str) -> None:
+        used[user_id].append("".join(filter(str.isalnum, typed)))
+
+    @phone.after_app_request
+    def cross_out_what_confirms(response: Response) -> Response:
+        if request.endpoint == "enrolment.confirm" and response.status_code == 200:
+            note(current_user.user_id, request.form["otp"])
+        return response
 
     reverification_succeeded.connect(cross_out, app, weak=False)
     app.register_blueprint(phone)

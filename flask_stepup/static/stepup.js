@@ -1,11 +1,11 @@
-// Without this script everything works too, with one press of a button more.
+// Without this script everything works, with one press of a button more.
 (() => {
   const all = (selector) => [...document.querySelectorAll(`.stepup ${selector}`)];
   const [form] = all(".stepup-code-form");
   const [onward] = all("form[data-stepup-onward]");
   const [status] = all(".stepup-status");
 
-  // Each form is sent once: a double click is one, and so is one on what goes on by itself.
+  // Each form is sent once, by a double click or while it goes on by itself.
   // Who waits for a minute, or comes back, may press again.
   const inFlight = new Map();
   // From the whole page: of a form's own properties any may be the name of a field.
@@ -19,14 +19,14 @@
     });
     button.ariaDisabled = "true";
     button.textContent = button.dataset.busy || label;
-    setTimeout(() => inFlight.get(sent)?.(), 60_000);
+    setTimeout(() => inFlight.get(sent)?.(), 6e4);
   };
   addEventListener("submit", (event) => {
     const sent = event.target;
     const button = buttonOf(sent);
-    // Prevented by the app; or none of ours.
+    // Prevented by an app, or not ours.
     if (event.defaultPrevented || !button) return;
-    // Who insists may know better.
+    // Who insists may know.
     const isOffline = sent === form && !navigator.onLine && !status.textContent;
     if (isOffline) status.textContent = status.dataset.offline;
     if (isOffline || inFlight.has(sent)) return event.preventDefault();
@@ -36,7 +36,7 @@
 
   addEventListener("online", () => status?.replaceChildren());
 
-  // Who sends a code and comes back to the same prompt without an answer is told so.
+  // Who comes back to a prompt that gave no answer to a code is told so.
   const mark = form?.elements.challenge.value.slice(-20);
   const sentBefore = (now) => {
     try {
@@ -53,32 +53,30 @@
     if (sentBefore("") === mark && isBack) status?.append(status.dataset.unanswered || "");
   });
 
-  // A whole code is sent by itself, once, when there was time to see it. Typed digits could
-  // be the first of a backup code: they wait for more to come.
+  // A whole code is sent by itself, once, when there was time to see it. Typed digits wait:
+  // a backup code could begin so.
   const takeCodes = (input) => {
     const [hint] = all(".stepup-hint");
     const [other] = all(".stepup-switch");
     let isDone = all(".stepup-problem")[0]; // who was wrong once presses the button
     let isBackup, before, timer;
     const show = () => {
-      input.inputMode = isBackup || !other ? "text" : "numeric";
-      if (!other) return; // the app says itself what codes it takes
+      if (!other) return; // the app says itself what it takes
+      input.inputMode = isBackup ? "text" : "numeric";
       hint.textContent = hint.dataset[isBackup ? "backup" : "app"];
       other.textContent = other.dataset[isBackup ? "app" : "backup"];
+      other.hidden = false;
     };
     show();
     for (const name of ["click", "focusout", "pagehide"]) {
-      addEventListener(name, () => clearTimeout(timer)); // gone to do something else
+      addEventListener(name, () => clearTimeout(timer)); // gone elsewhere
     }
-    if (other) {
-      other.hidden = false;
-      other.onclick = () => {
-        isBackup = !isBackup;
-        show();
-        input.blur(); // for the other keyboard
-        input.focus();
-      };
-    }
+    other?.addEventListener("click", () => {
+      isBackup = !isBackup;
+      show();
+      input.blur(); // another keyboard
+      input.focus();
+    });
     input.oninput = ({ isComposing }) => {
       clearTimeout(timer);
       const isWhole = !before;
@@ -87,7 +85,7 @@
       timer = setTimeout(() => {
         isDone = true;
         form.requestSubmit?.();
-      }, isWhole ? 400 : 3_000);
+      }, isWhole ? 400 : 3e3);
     };
   };
 
