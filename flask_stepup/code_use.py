@@ -5,6 +5,7 @@ from __future__ import annotations
 from .binding import Binding
 from .errors import CodeAlreadyUsed
 from .errors import ConfigurationError
+from .errors import SessionFull
 from .gate import Gate
 from .gate import real_app
 from .ledger import Settlement
@@ -36,11 +37,14 @@ def use_code(
 def grant_for_code(gate: Gate, level: Level, scope: str, code: str) -> str | None:
     """Stamp a factor for a code that the app itself has checked, if it is new.
 
+    A right code gives the user's attempts back, as at the prompt.
+
     :returns: as :meth:`Gate.grant` does.
     :raises ConfigurationError: it is no code.
     :raises CodeAlreadyUsed: it has opened once before (RFC 6238, 5.2).
     :raises Refusal: nobody is signed in, or the ledger cannot answer.
-    :raises SessionFull: the session's cookie has no room for a marker.
+    :raises SessionFull: the session's cookie has no room for a marker, or a bearer
+        token names no session.
     """
     if not isinstance(code, str) or not code:
         raise ConfigurationError(
@@ -48,8 +52,10 @@ def grant_for_code(gate: Gate, level: Level, scope: str, code: str) -> str | Non
         )
     subject = gate.subject()
     binding = gate.elevation.bind(subject)
+    # Before the code is used up for nothing.
+    if not binding.can_be_kept:
+        raise SessionFull("no session to bind a marker to")
     if binding.nonce is not None:
-        # Before the code is used up for nothing.
         check_room(scope)
     if not use_code(gate, subject, binding, code).first_use:
         code_reused.send(real_app(), user_id=subject.user_id)

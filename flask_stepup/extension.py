@@ -11,33 +11,26 @@ from flask import Blueprint
 from flask import Flask
 from flask import has_request_context
 
-from .admission import Admission
 from .arrival import prepare_arrivals
+from .assembly import assemble
 from .code_use import grant_for_code
 from .companions import join_companions
 from .demand import Demand
 from .demand import Demands
 from .errors import ConfigurationError
 from .gate import current_gate
-from .gate import Gate
 from .guard import enforce
 from .guard import is_met
 from .guard import protect
-from .ledger import open_ledger
-from .loaders import loader_finder
 from .policy import Level
 from .policy import LEVELS
 from .prompt import prompt_blueprint
 from .refusal import register_renderers
-from .settings import Settings
-from .settings import signing_keys
-from .signing import Signer
 from .subject import checked_loader
 from .subject import load_subject
 from .subject import Subject
 from .subject import SubjectLoader
 from .verifiers import as_verifier
-from .verifiers import clerk_verifier
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,25 +70,10 @@ class StepUp:
                 "this app has a StepUp already: construct it with the app, or call "
                 "init_app, not both"
             )
-        settings = Settings.read(app)
-        api = settings.backend_api()
-        app.extensions["stepup"] = Gate(
-            settings,
-            signer=Signer(signing_keys(app)),
-            verifier=clerk_verifier(api) if self._verifier is None else self._verifier,
-            ledger=open_ledger(
-                settings.storage_uri,
-                settings.storage_timeout,
-                app.instance_path,
-                app.name,
-                leeway=settings.clock_leeway,
-            ),
-            admission=Admission(
-                loader_finder(app, settings, api, lambda: self._subject_loader),
-                settings.allow_impersonation,
-            ),
-        )
-        app.register_blueprint(prompt_blueprint(app), url_prefix=settings.url_prefix)
+        gate = assemble(app, self._verifier, lambda: self._subject_loader)
+        app.extensions["stepup"] = gate
+        url_prefix = gate.settings.url_prefix
+        app.register_blueprint(prompt_blueprint(app), url_prefix=url_prefix)
         app.jinja_env.globals.setdefault("is_reverified", self.is_reverified)
         register_renderers(app)
         join_companions(app)
@@ -169,7 +147,7 @@ class StepUp:
     ) -> str | None:
         """Stamp a factor that the app itself has just checked, as at sign-in.
 
-        :param code: that was right, so that it opens nothing more.
+        :param code: that was right: it opens nothing more, and attempts are given back.
         :returns: the marker for a client that came with a bearer token, which has to
             send it as ``Stepup-Marker``; None where the session keeps it.
         :raises ConfigurationError: there is no such level, or it is no code.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
+from types import FunctionType
 from typing import Any
 from typing import overload
 from typing import ParamSpec
 from typing import TypeVar
 from typing import Unpack
+from weakref import WeakKeyDictionary
 
 from flask import after_this_request
 from flask import Blueprint
@@ -19,6 +21,7 @@ from flask import Response
 
 from . import records
 from .answer import not_stored
+from .decoration import called_by
 from .demand import Demand
 from .demand import Demands
 from .errors import ConfigurationError
@@ -26,9 +29,10 @@ from .errors import Refusal
 from .gate import current_gate
 from .refusal import answer_refusal
 
-#: Where our guards keep what they demand. ``functools.wraps`` of decorators above ours
-#: carries it on; one that does not use it hides that there is a guard.
-_DEMANDS = "_stepup_demands"
+#: What our guards demand, by the guards themselves: as an attribute it would be copied
+#: onto functions that call none of them.
+_demands: WeakKeyDictionary[Callable[..., Any], tuple[Demand, ...]]
+_demands = WeakKeyDictionary()
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,7 +78,7 @@ def protect(blueprint: Blueprint, demand: Demand) -> None:
             f"protect guards blueprints, and a {type(blueprint).__name__} is none: "
             "decorate the views"
         )
-    setattr(check, _DEMANDS, (demand,))
+    _demands[check] = (demand,)
     try:
         blueprint.before_request(check)
     except AssertionError as error:
@@ -87,16 +91,20 @@ def protect(blueprint: Blueprint, demand: Demand) -> None:
 def demands_of(guard: object) -> tuple[Demand, ...]:
     """What a guarded view, or a function before requests, demands; the outermost last.
 
-    Empty where it has no guard of ours, or none that can be seen.
+    Empty where it has no guard of ours, or none that can be seen: decorators above ours
+    have to use ``functools.wraps``, and to have a hold of what they wrap.
     """
-    demands: tuple[Demand, ...] = getattr(guard, _DEMANDS, ())
-    return demands
+    for function in called_by(guard):
+        if isinstance(function, FunctionType) and function in _demands:
+            return _demands[function]
+    return ()
 
 
 def _serves_static_file() -> bool:
-    blueprint = current_app.blueprints[request.blueprint or ""]
+    # None where the app has given a view such an endpoint by itself.
+    blueprint = current_app.blueprints.get(request.blueprint or "")
     is_static = request.endpoint == f"{request.blueprint}.static"
-    return is_static and blueprint.has_static_folder
+    return blueprint is not None and is_static and blueprint.has_static_folder
 
 
 def _guarded(view: Any, demand: Demand) -> Any:
@@ -118,7 +126,7 @@ def _guarded(view: Any, demand: Demand) -> Any:
         run = current_app.ensure_sync(view) if is_coroutine else view
         return run(*args, **kwargs)
 
-    setattr(guarded, _DEMANDS, (*demands_of(view), demand))
+    _demands[guarded] = (*demands_of(view), demand)
     return guarded
 
 

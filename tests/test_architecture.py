@@ -21,6 +21,7 @@ LAYERS = [
         "deadline",
         "proofs",
         "client",
+        "decoration",
         "hosts",
         "legible",
         "field_order",
@@ -54,7 +55,7 @@ LAYERS = [
     ],
     ["elevation", "approvals"],
     ["gate", "loaders"],
-    ["reservation", "code_use"],
+    ["reservation", "code_use", "assembly"],
     ["attempt", "challenge", "companions", "arrival", "status"],
     ["unmet", "pages", "answerable"],
     ["sign_in"],
@@ -96,6 +97,7 @@ OPTIONAL = {
     "time_machine",
 }
 WITHOUT_FLASK = {
+    "decoration",
     "records",
     "failed_attempt",
     "shapes",

@@ -108,6 +108,22 @@ def test_it_is_not_used_up_where_there_is_no_room(app: Flask) -> None:
     assert sign_in(app, "right-1").text == "signed in"
 
 
+def test_it_is_not_used_up_where_nothing_can_be_kept(
+    make_app: MakeApp, codes: Codes
+) -> None:
+    """A bearer token that names no session could not bind a marker."""
+    stepup = StepUp(verifier=codes, subject_loader=lambda: "alice")
+    app = make_app(stepup=stepup)
+    with (
+        app.test_request_context(headers={"Authorization": "Bearer x"}),
+        pytest.raises(SessionFull, match="no session to bind"),
+    ):
+        stepup.grant(code="right-1")
+
+    with app.test_request_context():
+        stepup.grant(code="right-1")
+
+
 @pytest.mark.parametrize("code", ["", b"123456", 123456, True], ids=repr_of)
 def test_what_is_no_code_is_refused(
     app: Flask, stepup: StepUp, code: Any, make_app: Callable[..., Flask]

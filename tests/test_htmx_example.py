@@ -215,6 +215,13 @@ def test_a_session_that_is_over_leads_htmx_to_the_sign_in(
     assert where == f"/sign-in?next={HOME}"
 
 
+def test_an_address_that_cannot_be_led_to(stranger: Visitor) -> None:
+    """It has a line end, which no header may have: the overview follows."""
+    signed_in = stranger.sign_in(f"?next={HOME}?%0d%0aSet-Cookie:+a=b")
+
+    assert (signed_in.status_code, signed_in.location) == (303, "/")
+
+
 def test_after_the_sign_in_the_person_is_where_they_were(stranger: Visitor) -> None:
     """With the address that htmx was given."""
     sent = stranger.htmx(HOME).headers["HX-Redirect"]

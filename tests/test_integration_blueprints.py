@@ -244,3 +244,15 @@ def test_one_step_up_serves_two_apps_with_the_same_blueprint(
         ages.append(person.json("/a/child/page").json["policy"]["max_age"])
 
     assert ages == [86_400, 600]
+
+
+def test_an_endpoint_below_a_protected_blueprint(
+    make_app: MakeApp, stepup: StepUp, nested: tuple[Blueprint, Blueprint]
+) -> None:
+    """Flask asks the blueprint for it, though no blueprint has the view."""
+    app = make_app(stepup=stepup)
+    stepup.protect(nested[0])
+    registered(app, nested[0])
+    app.add_url_rule("/alias", "parent.nobody.static", lambda: "alias")
+
+    assert Person(app, "alice").json("/alias").json["cause"] == "missing"

@@ -11,6 +11,7 @@ from flask import Blueprint
 from flask import Flask
 from flask import url_for
 from people import Codes
+from people import PAGE
 from people import Person
 from people import Prompt
 from test_resume import Resumption
@@ -96,6 +97,16 @@ SITES: dict[str, tuple[Any, str, str]] = {
         "http://admin.shop.example:8000",
         "admin {}",
     ),
+    "with https's own port": (
+        lambda codes: by_subdomain(codes, "shop.example:443"),
+        "https://admin.shop.example",
+        "admin {}",
+    ),
+    "with http's own port": (
+        lambda codes: by_subdomain(codes, "shop.example:80"),
+        "http://admin.shop.example:80",
+        "admin {}",
+    ),
     "a host": (by_host, "https://one.example", "host {}"),
     "any host": (
         by_host,
@@ -165,6 +176,18 @@ def test_programs_are_told_of_that_host(site: tuple[Visitor, str]) -> None:
     assert alice.client.post(told["verify_url"], json=code, **here).status_code == 200
     assert alice.client.get("/stepup/status", **here).json["reverified"] is True
     assert alice.client.get("/vault", **here).text == says
+
+
+def test_an_address_of_ipv6_is_a_host(codes: Codes) -> None:
+    """Its brackets stand in addresses as they are."""
+    app = Flask("shop", host_matching=True, static_host="static.example")
+    app.config.update(SECRET_KEY="k" * 32, STEPUP_STORAGE_URI="memory://")
+    StepUp(app, verifier=codes, subject_loader=lambda: "alice")
+    view = require_reverification(lambda host: host)
+    app.add_url_rule("/vault", "vault", view, host="<host>")
+    page = {"headers": PAGE, "base_url": "http://[::1]:5000"}
+
+    assert app.test_client().get("/vault", **page).location.startswith("/stepup/?")
 
 
 def test_an_approval_of_one_tenant_is_none_of_another(codes: Codes) -> None:

@@ -680,6 +680,31 @@ print("parent", published.find("a")["kid"])
     assert ended.stdout.split() == ["child", "a", "parent", "a"]
 
 
+def test_gevent_may_come_after_the_app() -> None:
+    """Greenlets that want a key at once wait for each other, and stop nobody."""
+    program = f"""
+import sys
+from flask_stepup.clerk import ClerkBackendAPI, PublishedKeys
+
+published = PublishedKeys(ClerkBackendAPI({SECRET_KEY!r}, base_url=sys.argv[1]))
+from gevent import joinall, monkey, spawn
+monkey.patch_all()
+found = joinall([spawn(published.find, "a") for _ in range(3)])
+print(*[greenlet.value["kid"] for greenlet in found])
+"""
+
+    with HostileServer((Pause(SHORT), *keys("a"))) as server:
+        ended = subprocess.run(
+            [sys.executable, "-c", program, server.url],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+
+    assert (ended.returncode, ended.stdout) == (0, "a a a\n"), ended.stderr
+    assert len(server.requests) == 1
+
+
 def test_a_child_keeps_what_its_parent_knew() -> None:
     """Keys that were fetched before a fork are not fetched again by each worker."""
     program = f"""

@@ -79,6 +79,8 @@ def _app(make_app: MakeApp, stepup: StepUp) -> Flask:
     app.register_blueprint(blueprint)
     app.get("/slash/", endpoint="slash")(lambda: "slash")
     app.get("/elsewhere", endpoint="elsewhere")(lambda: redirect("/open?token=secret"))
+    told = {"code": "reverification_required", "challenge": "x", "policy": {}}
+    app.post("/passed-on", endpoint="passed_on")(lambda: (told, 403))
     app.get("/gone", endpoint="gone")(lambda: abort(404))
     return app
 
@@ -348,6 +350,13 @@ def test_an_answer_of_the_apps_own(make_app: MakeApp) -> None:
     message = said(client, "/vault")
 
     assert "it got 418. It was refused, and the app has answered in its own" in message
+
+
+def test_a_challenge_that_nobody_made(client: FlaskClient) -> None:
+    """A view has run that answers as we do, such as another app's word passed on."""
+    message = said(client, "/passed-on", method="POST")
+
+    assert "it got 403. Something in front of the guard has answered, or" in message
 
 
 def test_an_answer_in_front_of_the_app() -> None:

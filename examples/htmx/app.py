@@ -244,7 +244,7 @@ def page_of_ours(address: str) -> str:
     by_user = current_app.extensions["domains"].values()
     names = [name for of_one in by_user for name in of_one]
     pages_with_work = [url_for("pages.domain", name=name) for name in names]
-    is_ours = address.partition("?")[0] in pages_with_work
+    is_ours = address.partition("?")[0] in pages_with_work and address.isprintable()
     return address if is_ours else url_for("pages.overview")
 
 

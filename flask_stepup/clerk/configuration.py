@@ -50,15 +50,15 @@ def checked_key(key: object) -> str:
     :raises ConfigurationError: it could not be sent in a header.
     """
     if not isinstance(key, str) or not key.isascii() or not key.isprintable():
-        raise ConfigurationError("STEPUP_CLERK_SECRET_KEY must be plain ASCII text")
+        raise ConfigurationError(f"{_KEY} must be plain ASCII text")
     if not key or " " in key:
         raise ConfigurationError(
-            "STEPUP_CLERK_SECRET_KEY is empty or has a space in it: copy it whole from "
-            "the API keys page of the Clerk dashboard"
+            f"{_KEY} is empty or has a space in it: copy it whole from the API keys "
+            "page of the Clerk dashboard"
         )
     if key.startswith("pk_"):
         raise ConfigurationError(
-            "STEPUP_CLERK_SECRET_KEY is the publishable key: use the secret one (sk_…)"
+            f"{_KEY} is the publishable key: use the secret one (sk_…)"
         )
     return key
 
@@ -88,3 +88,4 @@ def is_loopback(host: str) -> bool:
 
 
 _NAME = "STEPUP_CLERK_API_URL (base_url)"
+_KEY = "STEPUP_CLERK_SECRET_KEY (or CLERK_SECRET_KEY)"

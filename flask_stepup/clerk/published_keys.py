@@ -59,7 +59,7 @@ class PublishedKeys:
         self._known = _Known({}, -math.inf)
         self._asked_at = -math.inf
         self._unknown: dict[str, None] = {}
-        self._asking = threading.Lock()
+        self.renew()
         _caches.add(self)
 
     def find(self, kid: str) -> Mapping[str, Any] | None:
@@ -71,6 +71,10 @@ class PublishedKeys:
         """
         if len(kid) > LONGEST_KID:
             return None
+        if threading.Lock is not self._lock:
+            # gevent has replaced it after the app was made: who waited for one of
+            # before would stop the greenlet that it waits for.
+            self.renew()
         if self._shall_ask(kid):
             self._ask_in_turn(kid, 0 if self._look_up(kid) else self._api.timeout)
         # Looked up last: another thread's answer may have come at any moment.
@@ -79,6 +83,7 @@ class PublishedKeys:
     def renew(self) -> None:
         """Leave a lock behind that another thread held while this process forked."""
         self._asking = threading.Lock()
+        self._lock = threading.Lock
 
     def _ask_in_turn(self, kid: str, patience: float) -> None:
         asking = self._asking

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flask import Flask
-from flask.views import MethodView
 from werkzeug.routing import Rule
 
 from ..demand import Demand
@@ -18,6 +17,8 @@ from ..errors import ConfigurationError
 from ..guard import demands_of
 from ..policy import Policy
 from ..policy_fields import SAFE_METHODS
+from .view_classes import handler_of
+from .view_classes import view_class_of
 
 #: In the order in which people name them.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -75,7 +76,8 @@ def _routes(app: Flask, rule: Rule, default: Policy) -> Iterator[Route]:
         yield Route(
             _shown(rule),
             rule.endpoint,
-            tuple(methods),
+            # HEAD goes with GET, unless it has a method of its own with another guard.
+            tuple(m for m in methods if m != "HEAD" or "GET" not in methods),
             policies,
             is_static=_serves_static_file(app, rule.endpoint),
             is_ours=is_ours and rule.endpoint.startswith("stepup."),
@@ -83,11 +85,10 @@ def _routes(app: Flask, rule: Rule, default: Policy) -> Iterator[Route]:
 
 
 def _methods(rule: Rule) -> list[str]:
-    """The methods that matter: HEAD is as GET, and OPTIONS exempt."""
+    """The methods that matter: OPTIONS is exempt."""
     # A rule that was made without Flask may take any.
     methods = set(_METHODS if rule.methods is None else rule.methods)
-    shown = methods - {"OPTIONS"} - ({"HEAD"} if "GET" in methods else set())
-    return sorted(shown or methods, key=_order)
+    return sorted(methods - {"OPTIONS"} or methods, key=_order)
 
 
 def _order(method: str) -> tuple[int, str]:
@@ -112,18 +113,10 @@ def _demands(app: Flask, endpoint: str, method: str) -> Iterator[Demand]:
                 yield from demands_of(function)
     view = app.view_functions.get(endpoint)
     yield from demands_of(view)
-    view_class = getattr(view, "view_class", None)
-    if isinstance(view_class, type):
-        yield from demands_of(getattr(view_class, "dispatch_request", None))
-        if issubclass(view_class, MethodView):
-            yield from demands_of(_handler(view_class, method))
-
-
-def _handler(view_class: type[MethodView], method: str) -> object:
-    handler = getattr(view_class, method.lower(), None)
-    if handler is None and method == "HEAD":
-        return getattr(view_class, "get", None)
-    return handler
+    view_class = view_class_of(view)
+    if view_class:
+        yield from demands_of(view_class.dispatch_request)
+        yield from demands_of(handler_of(view_class, method))
 
 
 def _blueprints(endpoint: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ def policy_words(policy: Policy) -> str:
     if policy.scope:
         words.append(f"scope {policy.scope}")
     if isinstance(policy.bind, tuple):
-        words.append(f"bind {' '.join(policy.bind)}")
+        words.append(f"bind ({', '.join(policy.bind)})")
     elif policy.bind:
         words.append("bind")
     elif policy.once:

@@ -23,7 +23,8 @@ def revoke(user: str) -> None:
       flask --app bank stepup revoke user_2Alice
 
     Nobody is signed out by this: end sessions where they are kept, too, or whoever is
-    in goes on with all that is not guarded.
+    in goes on with all that is not guarded. Which ids there are is not known to the
+    ledger: one that is mistyped is revoked as well.
 
     Exit status: 0 when it is written down; 1 when the ledger cannot be written, or is
     memory://; 2 when the app cannot be found.

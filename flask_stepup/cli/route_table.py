@@ -56,7 +56,7 @@ def tell_unguarded(routes: list[Route], allowed: AllowList) -> bool:
     elif open_:
         _tell(f"What is unguarded is allowed by {allowed.path}.", "green")
     else:
-        _tell("Every route that changes something is guarded.", "green")
+        _tell("No route that changes something is unguarded.", "green")
     if stale:
         say()
         _tell(

@@ -22,8 +22,10 @@ def unlock(user: str) -> None:
     \b
       flask --app bank stepup unlock user_2Alice
 
-    Be sure that it is USER who asks: who guesses codes is as glad of it. A secret or
-    password that somebody else may know is better replaced, and USER revoked.
+    Be sure that it is USER who asks: more tries help somebody who guesses codes, too.
+    A secret or password that somebody else may know is better replaced, and USER
+    revoked. Which ids there are is not known to the ledger: one that is mistyped is
+    unlocked as well.
 
     Exit status: 0 when it is lifted; 1 when the ledger cannot be written, or is
     memory://; 2 when the app cannot be found.

@@ -76,7 +76,7 @@ class FirstFactorLacking(Record):
 
 
 class HtmxPromptTooLong(Record):
-    """HTMX could be led to no prompt: the address of the prompt was too long.
+    """htmx could not be led to a prompt: the address of the prompt was too long.
 
     Bind fewer or shorter values in that route.
     """

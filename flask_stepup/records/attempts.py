@@ -28,8 +28,9 @@ class ReverificationSucceeded(Record):
 class ReverificationFailed(Record):
     """A code was tried and opened nothing, as people bring it about.
 
-    Nothing, one by one. `error` is `IncorrectCode`, `NotEnrolled`, `CodeAlreadyUsed`,
-    `TooManyAttempts`, or `InvalidToken` where the elevation was ended meanwhile.
+    Nothing, for a single one. `error` is `IncorrectCode`, `NotEnrolled`,
+    `CodeAlreadyUsed`, `TooManyAttempts`, or `InvalidToken` where the elevation was ended
+    meanwhile.
     """
 
     name = "reverification_failed"
@@ -60,7 +61,7 @@ class AttemptsExhausted(Record):
 class VerifierUnavailable(Record):
     """The verifier gave no verdict on a code, or none arrived (`OutcomeUnknown`).
 
-    One is the weather. Many: see whether the backend is down, by `status` where it
+    A single one is nothing. Many: see whether the backend is down, by `status` where it
     answered; quote `trace_id` to its support.
     """
 

@@ -44,8 +44,10 @@ def _http_only(is_on: bool) -> Finding:
 
 def _same_site(value: str | None, is_secure: bool) -> Finding:
     mend = 'SESSION_COOKIE_SAMESITE = "Lax"'
-    if value in ("Lax", "Strict"):
-        return right(f"SESSION_COOKIE_SAMESITE is {value}: other sites cannot post")
+    # As Werkzeug sends it, however it is written.
+    told = value and value.title()
+    if told in ("Lax", "Strict"):
+        return right(f"SESSION_COOKIE_SAMESITE is {told}: other sites cannot post")
     if value is None:
         return risky(
             "SESSION_COOKIE_SAMESITE is not set: not every browser keeps other sites "

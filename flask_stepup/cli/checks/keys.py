@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 from ...settings import signing_keys
 from .finding import Finding
@@ -16,6 +17,11 @@ from .review import Review
 SHORTEST, GOOD = 16, 32
 #: Different bytes of a key that is a pattern, and not random.
 FEWEST = 5
+#: SHA-256 of keys that stand in Flask's documentation, and so in many an app.
+_PUBLISHED = {
+    "2598f7d6adc142d88161630f3db12ab2bd3403521c281811e5e1ce60d4ac5d76",
+    "9d0f4f5072c13dbd970c045ee6196734249b16917e0e8185c5035e0c1dbcde6b",
+}
 #: Characters that have to be left when the words of examples are taken out.
 LEAST_LEFT = 8
 #: What stands in place of a key in tutorials. The longer ones first.
@@ -23,7 +29,8 @@ _PLACEHOLDERS = re.compile(
     "production|development|changeme|something|insecure|example|default|replace"
     "|private|session|testing|secret|random|string|please|signing|change|signed"
     "|flask|super|hello|world|really|token|value|guess|never|work|pass|word|this|that"
-    "|test|your|with|here|hard|very|dev|key|app|the|not|for|abc|qwerty|foo|bar|123+"
+    "|test|your|with|here|hard|very|long|prod|used|dev|key|app|the|not|for|use|and|jwt"
+    "|abc|qwerty|foo|bar|123+"
     "|me|my|to|in|is|so|it|be"
 )
 _NEW = "python -c 'import secrets; print(secrets.token_hex())'"
@@ -54,13 +61,26 @@ def _looked_at(
     if is_placeholder(data):
         fault = f"{name} is a placeholder, which anybody would try first"
         return wrong(fault, mend_known)
+    if sha256(data).hexdigest() in _PUBLISHED:
+        return wrong(f"{name} stands in Flask's documentation", mend_known)
     if len(set(data)) < FEWEST:
         return wrong(f"{name} is a few characters over and over", mend_known)
     if len(data) < SHORTEST:
         return wrong(f"{told}, and can be guessed by trying", mend_known)
+    if is_repeated(data):
+        return wrong(f"{name} is a few characters over and over", mend_known)
     if len(data) < GOOD:
         return risky(f"{told}, where {GOOD} are due", mend_short)
     return right(told)
+
+
+def is_repeated(key: bytes) -> bool:
+    """Whether a key is a shorter text again and again, the last time perhaps cut off.
+
+    So it is if it lies upon itself when it is moved on by the length of that text,
+    which may be half of the key at most.
+    """
+    return any(key[length:] == key[:-length] for length in range(1, len(key) // 2 + 1))
 
 
 def is_placeholder(key: bytes) -> bool:

@@ -86,7 +86,7 @@ def _ways(review: Review) -> Findings:
         )
     if settings.login_url is None and not _login_leads_on(review):
         yield risky(
-            "STEPUP_LOGIN_URL is not set: a browser that nobody is signed in with gets "
+            "STEPUP_LOGIN_URL is not set: a browser in which nobody is signed in gets "
             "a bare 401",
             'STEPUP_LOGIN_URL = "/login"',
         )
