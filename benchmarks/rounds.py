@@ -54,7 +54,7 @@ class Effort:
     is_quick: bool = False
 
 
-THOROUGH = Effort(processes=4, rounds=5, seconds=0.15)
+THOROUGH = Effort(processes=3, rounds=5, seconds=0.15)
 QUICK = Effort(processes=1, rounds=3, seconds=0.1, is_quick=True)
 
 

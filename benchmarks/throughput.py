@@ -33,7 +33,7 @@ def measure(run: Run) -> Iterator[Table]:
         note = "not measured: wrk is not installed"
         yield Table(TITLE, ("", "requests a second"), [], [note])
         return
-    rounds, seconds = (1, 1) if run.effort.is_quick else (5, 2)
+    rounds, seconds = (1, 1) if run.effort.is_quick else (3, 2)
     taken: dict[tuple[str, int], list[float]] = {}
     for number in range(rounds):
         for workers in WORKERS:

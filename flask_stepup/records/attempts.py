@@ -29,8 +29,8 @@ class ReverificationFailed(Record):
     """A code was tried and opened nothing, as people bring it about.
 
     Nothing, for a single one. `error` is `IncorrectCode`, `NotEnrolled`,
-    `CodeAlreadyUsed`, `TooManyAttempts`, or `InvalidToken` where the elevation was ended
-    meanwhile.
+    `CodeAlreadyUsed`, `TooManyAttempts`, or `InvalidToken` where the elevation was
+    ended meanwhile.
     """
 
     name = "reverification_failed"
