@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 BROWSED := $(shell grep -lE "front_end.chromium|playwright" tests/test_*.py)
 NODE_MODULES := tests/front_end/node_modules
 
-.PHONY: demo test lowest soak fuzz mutants check docs transcripts catalogues pictures format clean
+.PHONY: demo test coverage bench lowest soak fuzz mutants check docs transcripts
+.PHONY: catalogues pictures format clean
 
 demo: $(VENV)/demo.stamp
 	PORT=$(PORT) $(BIN)/python examples/$(EXAMPLE)/app.py
@@ -19,11 +20,20 @@ demo: $(VENV)/demo.stamp
 # one process, which starts servers once for it. Browsers have the machine to themselves:
 # beside tests that kill servers they are kept waiting.
 test: $(VENV)/dev.stamp $(if $(shell command -v npm 2>/dev/null),$(NODE_MODULES)/.stamp)
+	$(BIN)/pytest -n auto --dist loadfile $(BROWSED:%=--ignore=%)
+	$(BIN)/pytest -n auto --dist loadfile $(BROWSED)
+
+# Which lines and branches the tests without a browser reach; takes twice as long.
+coverage: $(VENV)/dev.stamp
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --dist loadfile $(BROWSED:%=--ignore=%)
-	$(BIN)/coverage run -m pytest -n auto --dist loadfile $(BROWSED)
+	$(BIN)/coverage run -m pytest -q -n auto --dist loadfile $(BROWSED:%=--ignore=%)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
+
+# Beside its peers, in one run: PARTS="guard", QUICK=1, RECORD=1.
+bench: $(VENV)-bench/bench.stamp
+	$(VENV)-bench/bin/python -m benchmarks $(PARTS) $(if $(QUICK),--quick) \
+		$(if $(RECORD),--record)
 
 # The tests of what other libraries have a part in, with the lowest versions of these that
 # pyproject.toml allows.
@@ -95,6 +105,12 @@ $(VENV)-lowest/dev.stamp: pyproject.toml tests/lowest/bounds.py tests/lowest/ins
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install -q -U 'pip>=25.1' packaging
 	$(VENV)-lowest/bin/python tests/lowest/install.py
+	touch $@
+
+$(VENV)-bench/bench.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install -q -U 'pip>=25.1'
+	$(VENV)-bench/bin/python -m pip install -q -e '.[clerk,redis,sandbox,totp]' --group bench
 	touch $@
 
 $(NODE_MODULES)/.stamp: tests/front_end/package.json
