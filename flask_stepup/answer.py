@@ -108,8 +108,11 @@ def not_stored(response: Response) -> Response:
 
     Where the app says itself how long it may be kept, it is kept for this person alone.
     """
-    kept = response.headers.setdefault("Cache-Control", "no-store") != "no-store"
-    if kept:
+    headers = response.headers
+    if "Cache-Control" not in headers:
+        # Not by setdefault, which would go through all of them twice more.
+        headers.add("Cache-Control", "no-store")
+    elif headers["Cache-Control"] != "no-store":
         markers = () if keeps_cookies() else (MARKER_HEADER,)
         response.vary.update((*looked_at(), *markers))
     return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from flask import Flask
@@ -17,14 +18,27 @@ _SWELLING = 8
 _BESIDE = 131_072
 
 
-def prepare_arrivals(app: Flask) -> None:
-    """Be first to see each request."""
-    app.before_request_funcs.setdefault(None, []).insert(0, _prepare)
+def prepare_arrivals(app: Flask, at_first: Callable[[Flask], None]) -> None:
+    """Be first to see each request.
+
+    :param at_first: called before all else of the first.
+    """
+    waiting = [app]
+
+    def prepare() -> None:
+        # Called first and struck off afterwards: another thread may be here too, and
+        # nobody goes on before it was called. To be called twice does no harm.
+        if waiting:
+            at_first(app)
+            waiting.clear()
+        if request.method not in SAFE_METHODS:
+            _prepare()
+
+    # One function for both: of each, Flask asks at each request how it is to be called.
+    app.before_request_funcs.setdefault(None, []).insert(0, prepare)
 
 
 def _prepare() -> None:
-    if request.method in SAFE_METHODS:
-        return
     keep_order_of_fields()
     if request.endpoint == "stepup.verify":
         # The app's own limits are for its own forms; ours may have one of them within,

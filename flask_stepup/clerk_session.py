@@ -7,12 +7,11 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
+from typing import TYPE_CHECKING
 
 from flask import request
 
 from . import records
-from .clerk import ClerkBackendAPI
-from .clerk import PublishedKeys
 from .client import is_bearer
 from .errors import ConfigurationError
 from .errors import InvalidToken
@@ -20,6 +19,10 @@ from .session_token import LONGEST_TOKEN
 from .session_token import SessionTokens
 from .settings import Settings
 from .subject import Subject
+
+if TYPE_CHECKING:
+    from .clerk import ClerkBackendAPI
+    from .clerk import PublishedKeys
 
 #: Clerk's cookie, and the same with a suffix that stands for the instance where several
 #: share a host.
@@ -99,7 +102,7 @@ def clerk_session(settings: Settings, api: ClerkBackendAPI | None) -> ClerkSessi
     :raises ConfigurationError: there is neither, the PEM cannot be used, or PyJWT is
         missing.
     """
-    keys = settings.clerk_jwt_key or (api and PublishedKeys(api))
+    keys = settings.clerk_jwt_key or (api and _published_keys(api))
     if not keys:
         raise ConfigurationError(
             "nothing can verify the session tokens of Clerk: set STEPUP_CLERK_JWT_KEY, "
@@ -112,6 +115,12 @@ def clerk_session(settings: Settings, api: ClerkBackendAPI | None) -> ClerkSessi
             leeway=settings.clock_leeway,
         )
     )
+
+
+def _published_keys(api: ClerkBackendAPI) -> PublishedKeys:
+    from .clerk import PublishedKeys
+
+    return PublishedKeys(api)
 
 
 def _tokens() -> list[str]:

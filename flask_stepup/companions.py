@@ -13,24 +13,14 @@ from .subject import follow_logout
 
 
 def join_companions(app: Flask) -> None:
-    """Work with them, whether they are set up before us or after."""
-    waiting = {"login_manager": _follow_logout, "csrf": _trust_our_own_token}
+    """Work with those that are there when the first request comes.
 
-    def join() -> None:
-        here = {"login_manager": hasattr(app, "login_manager")} | app.extensions
-        for name, meet in list(waiting.items()):
-            if here.get(name):
-                # Met first and struck off afterwards: another thread may be here too,
-                # and to meet twice does no harm.
-                meet(app)
-                waiting.pop(name, None)
-
-    # Before any other function that runs before requests, theirs too.
-    app.before_request_funcs.setdefault(None, []).insert(0, join)
-
-
-def _follow_logout(app: Flask) -> None:
-    follow_logout(app, _forget_at_logout)
+    Some are set up before us and some after, and by then all are.
+    """
+    if hasattr(app, "login_manager"):
+        follow_logout(app, _forget_at_logout)
+    if app.extensions.get("csrf"):
+        _trust_our_own_token(app)
 
 
 def _forget_at_logout(sender: Flask, **_: Any) -> None:

@@ -75,6 +75,9 @@ class Demand:
         self._given: dict[str, Any] = {**demands}
         self._preset = None if name is None else preset(name)
         self._policies: dict[Policy, Policy] = {}
+        # Of the app that asked last, which mostly is the only one: to look a policy up
+        # by its value would take longer than to weigh a marker.
+        self._last: tuple[Policy, Policy] | None = None
         # A mistake is told now, and not at the first request. Whatever "strict" does
         # not allow, no other preset does.
         self.policy(PRESETS["strict"])
@@ -85,7 +88,11 @@ class Demand:
         :param default: the app's default preset.
         :raises ConfigurationError: what was given does not go with it.
         """
+        last = self._last
+        if last is not None and last[0] is default:
+            return last[1]
         preset = self._preset or default
         if preset not in self._policies:
             self._policies[preset] = replace(preset, **self._given)
+        self._last = default, self._policies[preset]
         return self._policies[preset]

@@ -76,9 +76,8 @@ class StepUp:
         app.register_blueprint(prompt_blueprint(app), url_prefix=url_prefix)
         app.jinja_env.globals.setdefault("is_reverified", self.is_reverified)
         register_renderers(app)
-        join_companions(app)
         # Last set up, so that it is first of all before each request.
-        prepare_arrivals(app)
+        prepare_arrivals(app, join_companions)
         self._serves_an_app = True
 
     def subject_loader(self, loader: F) -> F:

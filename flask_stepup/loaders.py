@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from .clerk import ClerkBackendAPI
 from .clerk_session import clerk_session
 from .clerk_session import ClerkSession
 from .errors import ConfigurationError
 from .settings import Settings
 from .subject import FlaskLogin
 from .subject import SubjectLoader
+
+if TYPE_CHECKING:
+    from .clerk import ClerkBackendAPI
 
 FindLoader = Callable[[], SubjectLoader]
 

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 from typing import TYPE_CHECKING
 
-from .clerk import checked_pem
-from .clerk import not_usable
-from .clerk import PublishedKeys
 from .errors import ConfigurationError
 from .errors import InvalidToken
+from .pem import checked_pem
+from .pem import not_usable
 
 if TYPE_CHECKING:
     from jwt import PyJWK
+
+    from .clerk import PublishedKeys
 
 ALGORITHM = "RS256"
 #: Characters; the whole head of a request has not many more.
@@ -47,7 +48,7 @@ class SessionTokens:
         leeway: float = 0,
     ) -> None:
         _check_libraries()
-        self._published = keys if isinstance(keys, PublishedKeys) else None
+        self._published = None if isinstance(keys, str) else keys
         self._fixed = _key_of_pem(keys) if isinstance(keys, str) else None
         self._authorized_parties = authorized_parties
         self._leeway = leeway

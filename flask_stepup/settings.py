@@ -10,11 +10,10 @@ from dataclasses import field
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from .clerk import API_URL
-from .clerk import ClerkBackendAPI
 from .demand import preset
 from .errors import ConfigurationError
 from .ledger import Limit
@@ -31,7 +30,13 @@ from .setting_values import origins
 from .setting_values import secret
 from .setting_values import text
 
+if TYPE_CHECKING:
+    from .clerk import ClerkBackendAPI
+
 PREFIX = "STEPUP_"
+#: As ``ClerkBackendAPI`` has it. That is loaded where there is a key for it: with httpx
+#: it would be half of what the package loads.
+API_URL = "https://api.clerk.com/v1"
 
 
 def _setting(default: Any, read: Callable[[str, Any], Any], **kwargs: Any) -> Any:
@@ -109,6 +114,8 @@ class Settings:
         """
         if self.clerk_secret_key is None:
             return None
+        from .clerk import ClerkBackendAPI
+
         return ClerkBackendAPI(
             self.clerk_secret_key,
             base_url=self.clerk_api_url,

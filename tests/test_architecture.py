@@ -31,6 +31,7 @@ LAYERS = [
     [
         "policy_fields",
         "failed_attempt",
+        "pem",
         "cross_site",
         "verification",
         "signing",
@@ -232,6 +233,29 @@ def test_importing_the_package_loads_no_optional_library() -> None:
     assert not [m for m in loaded if m.startswith("flask_stepup.sandbox")]
     assert "flask_stepup.cli" not in loaded
     assert "flask_stepup.testing" not in loaded
+
+
+def test_the_http_client_is_loaded_with_a_key() -> None:
+    """Who checks codes by other means does without it."""
+    program = """if True:
+        import sys
+        from flask import Flask
+        from flask_stepup import StepUp, TOTPVerifier
+        app = Flask("bank")
+        app.config.update(SECRET_KEY="k" * 32, STEPUP_STORAGE_URI="memory://")
+        StepUp(app, verifier=lambda *_: None, subject_loader=lambda: None)
+        print("httpx" in sys.modules)
+        app = Flask("bank")
+        app.config.update(SECRET_KEY="k" * 32, STEPUP_STORAGE_URI="memory://")
+        app.config["STEPUP_CLERK_SECRET_KEY"] = "sk_test_x"
+        StepUp(app, subject_loader=lambda: None)
+        print("httpx" in sys.modules)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_the_pure_parts_know_nothing_of_flask() -> None:

@@ -5,7 +5,5 @@ from __future__ import annotations
 from .backend_api import API_URL as API_URL
 from .backend_api import ClerkBackendAPI as ClerkBackendAPI
 from .configuration import is_loopback as is_loopback
-from .pem import checked_pem as checked_pem
-from .pem import not_usable as not_usable
 from .probe import Probe as Probe
 from .published_keys import PublishedKeys as PublishedKeys

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from inspect import get_annotations
 from typing import ClassVar
 from typing import dataclass_transform
 
@@ -24,8 +24,16 @@ class Record:
     #: Filled in with the fields, by name.
     message: ClassVar[str]
 
+    _fields: ClassVar[frozenset[str]]
+
     def __init_subclass__(cls) -> None:
-        dataclass(frozen=True, kw_only=True)(cls)
+        # Not by dataclass, which would compile code for each of them at every start.
+        cls._fields = frozenset(get_annotations(cls))
+
+    def __init__(self, **fields: object) -> None:
+        if fields.keys() != self._fields:
+            raise TypeError(f"{type(self).__name__} has {sorted(self._fields)}")
+        vars(self).update(fields)
 
     def log(self) -> None:
         """Write it; the place that it names is the caller's."""

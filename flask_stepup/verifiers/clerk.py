@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ..clerk import ClerkBackendAPI
+from typing import TYPE_CHECKING
+
 from ..errors import ConfigurationError
 from ..verification import Verification
+
+if TYPE_CHECKING:
+    from ..clerk import ClerkBackendAPI
 
 
 class ClerkVerifier:

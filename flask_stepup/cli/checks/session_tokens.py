@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...clerk import checked_pem
 from ...clerk import is_loopback
 from ...clerk import Probe
 from ...errors import ConfigurationError
+from ...pem import checked_pem
 from ...subject import FlaskLogin
 from .finding import Finding
 from .finding import Findings

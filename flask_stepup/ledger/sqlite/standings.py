@@ -21,6 +21,15 @@ _REVOCATIONS = (
     "SELECT id, newest, key, generation, at FROM identity"
     " LEFT JOIN revocations ON key IN (?, ?, ?)"
 )
+#: Whether anything is: mostly nothing. By three look-ups: for IN, or a join, SQLite would
+#: build an index in memory each time, which takes three times as long.
+_ANY_REVOKED = (
+    "SELECT id, newest,"
+    " EXISTS (SELECT 1 FROM revocations WHERE key = ?),"
+    " EXISTS (SELECT 1 FROM revocations WHERE key = ?),"
+    " EXISTS (SELECT 1 FROM revocations WHERE key = ?)"
+    " FROM identity"
+)
 _SPENT = (
     "SELECT id, newest, key, '', 0 FROM identity, claims"
     " WHERE expires > ? AND key IN ({})"
@@ -54,6 +63,10 @@ def read_standing(
     session, user = session_key(nonce), user_key(user_id)
     login = user_key(user_id, session_id)
     now = time.time()
+    if not approvals:
+        told = connection.execute(_ANY_REVOKED, (session, user, login)).fetchone()
+        if told is not None and not any(told[2:]):
+            return Reading(Standing(told[0], told_at=now), told[1])
     rows = _rows(connection, (session, user, login), approvals, now)
     if not rows:
         raise sqlite3.OperationalError("the ledger has no id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import ConfigurationError
+from .errors import ConfigurationError
 
 # One key in its armour (RFC 7468, 2), and the quotes that came along with it.
 _ARMOUR = re.compile(
