@@ -21,8 +21,8 @@ _REVOCATIONS = (
     "SELECT id, newest, key, generation, at FROM identity"
     " LEFT JOIN revocations ON key IN (?, ?, ?)"
 )
-#: Whether anything is: mostly nothing. By three look-ups: for IN, or a join, SQLite would
-#: build an index in memory each time, which takes three times as long.
+#: Whether anything is: mostly nothing. By three look-ups: for IN, or a join, SQLite
+#: would build an index in memory each time, which takes three times as long.
 _ANY_REVOKED = (
     "SELECT id, newest,"
     " EXISTS (SELECT 1 FROM revocations WHERE key = ?),"
