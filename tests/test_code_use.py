@@ -19,6 +19,7 @@ from people import Person
 
 from flask_stepup import ConfigurationError
 from flask_stepup import StepUp
+from flask_stepup import Subject
 from flask_stepup.errors import CodeAlreadyUsed
 from flask_stepup.errors import SessionFull
 from flask_stepup.signals import code_reused
@@ -122,6 +123,22 @@ def test_it_is_not_used_up_where_nothing_can_be_kept(
 
     with app.test_request_context():
         stepup.grant(code="right-1")
+
+
+def test_a_bearer_gets_the_marker_to_keep(make_app: MakeApp, codes: Codes) -> None:
+    """And its code opens nothing more."""
+    subject = Subject("alice", session_id="sess_1")
+    stepup = StepUp(verifier=codes, subject_loader=lambda: subject)
+    app = make_app(stepup=stepup)
+    headers = {"Authorization": "Bearer x"}
+    with app.test_request_context(headers=headers):
+        marker = stepup.grant(code="right-1")
+        with pytest.raises(CodeAlreadyUsed):
+            stepup.grant(code="right-1")
+
+    assert marker
+    client, headers["Stepup-Marker"] = app.test_client(), marker
+    assert client.get("/vault", headers=headers).text == "the vault is open"
 
 
 @pytest.mark.parametrize("code", ["", b"123456", 123456, True], ids=repr_of)

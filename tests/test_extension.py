@@ -19,6 +19,7 @@ from flask_stepup import StepUp
 from flask_stepup import Subject
 from flask_stepup import Verification
 from flask_stepup import VerifierUnavailable
+from flask_stepup.subject import FlaskLogin
 
 
 def configured(**config: Any) -> Flask:
@@ -301,3 +302,16 @@ def test_signals_come_from_the_real_app(make_app: MakeApp, codes: Codes) -> None
     assert "right" not in repr(heard)
     assert {facts["user_id"] for _, facts in heard} == {"alice"}
     assert heard[-2][1]["until"] > 0
+
+
+def test_a_loader_is_made_before_it_is_given() -> None:
+    """The class, which somebody forgot to call, names the mend."""
+    with pytest.raises(ConfigurationError, match=r"as in FlaskLogin\(\)$"):
+        StepUp(subject_loader=FlaskLogin)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", "clerk id", 5, ["clerk_id"]])
+def test_an_attribute_has_a_name(name: Any) -> None:
+    """What can be no attribute of a user is refused when it is given."""
+    with pytest.raises(ConfigurationError, match="use a name such as 'clerk_id'"):
+        FlaskLogin(attribute=name)

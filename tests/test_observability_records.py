@@ -331,3 +331,10 @@ def test_the_breaker_tells_once_of_an_outage_and_once_of_its_end(
     told = [vars(record)["stepup_event"] for record in caplog.records]
     assert told == ["breaker_opened", "breaker_closed"]
     assert vars(caplog.records[-1])["stepup_failures"] == 5
+
+
+def test_a_record_has_its_fields_and_no_others() -> None:
+    """Where nobody runs a type checker, too."""
+    for fields in ({}, {"ledger": "x"}, {"ledger": "x", "reason": "y", "more": "z"}):
+        with pytest.raises(TypeError, match=r"has \['ledger', 'reason'\]"):
+            records.LedgerBusy(**fields)
