@@ -8,8 +8,8 @@ from contextlib import suppress
 from flask import Flask
 from flask import request
 
+from .app_gate import current_gate
 from .field_order import keep_order_of_fields
-from .gate import current_gate
 from .policy_fields import SAFE_METHODS
 
 #: What JSON and base64 make of a byte at most, compression aside.

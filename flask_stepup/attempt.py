@@ -19,13 +19,13 @@ from .errors import VerifierFault
 from .failed_attempt import record_of
 from .failed_attempt import VERDICTS
 from .gate import Gate
-from .gate import real_app
 from .keeping import name_of_approval
 from .ledger import Standing
 from .ledger import Ticket
 from .marker import Operation
 from .policy import Policy
 from .reservation import reserve
+from .sender import real_app
 from .session_state import check_room
 from .signals import attempts_exhausted
 from .signals import code_reused

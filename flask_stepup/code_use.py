@@ -7,10 +7,10 @@ from .errors import CodeAlreadyUsed
 from .errors import ConfigurationError
 from .errors import SessionFull
 from .gate import Gate
-from .gate import real_app
 from .ledger import Settlement
 from .ledger import Ticket
 from .policy import Level
+from .sender import real_app
 from .session_state import check_room
 from .signals import code_reused
 from .subject import Subject

@@ -7,8 +7,8 @@ from typing import Any
 from flask import Flask
 
 from . import records
+from .app_gate import current_gate
 from .errors import LedgerUnavailable
-from .gate import current_gate
 from .subject import follow_logout
 
 

@@ -11,6 +11,7 @@ from flask import Blueprint
 from flask import Flask
 from flask import has_request_context
 
+from .app_gate import current_gate
 from .arrival import prepare_arrivals
 from .assembly import assemble
 from .code_use import grant_for_code
@@ -18,7 +19,6 @@ from .companions import join_companions
 from .demand import Demand
 from .demand import Demands
 from .errors import ConfigurationError
-from .gate import current_gate
 from .guard import enforce
 from .guard import is_met
 from .guard import protect

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
 
-from flask import current_app
-from flask import Flask
 from flask import has_request_context
 
 from . import records
@@ -17,7 +15,6 @@ from .assessment import assess
 from .assessment import Assessment
 from .binding import Binding
 from .elevation import Elevation
-from .errors import ConfigurationError
 from .inquiry import Inquiry
 from .keeping import Keeping
 from .ledger import Ledger
@@ -27,6 +24,7 @@ from .policy import Level
 from .policy import Policy
 from .reason import reason_text
 from .required import ReverificationRequired
+from .sender import real_app
 from .settings import Settings
 from .signals import elevation_revoked
 from .signals import reverification_required
@@ -176,30 +174,3 @@ class Gate:
     def _standing(self, binding: Binding, tells_spent: bool = False) -> Standing:
         ids = self.approvals.ids(binding) if tells_spent else ()
         return self.inquiry.standing(binding, ids)
-
-
-def real_app() -> Flask:
-    """The app itself: a signal sent with the proxy as sender reaches nobody."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    return app
-
-
-def current_gate() -> Gate:
-    """Return the gate of the current app.
-
-    :raises ConfigurationError: the app has none.
-    """
-    return gate_of(current_app)
-
-
-def gate_of(app: Flask) -> Gate:
-    """Return the gate of an app.
-
-    :raises ConfigurationError: it has none.
-    """
-    gate = app.extensions.get("stepup")
-    if not isinstance(gate, Gate):
-        raise ConfigurationError(
-            "this app has no StepUp: call StepUp(app), or stepup.init_app(app)"
-        )
-    return gate

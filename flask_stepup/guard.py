@@ -21,12 +21,12 @@ from flask import Response
 
 from . import records
 from .answer import not_stored
+from .app_gate import current_gate
 from .decoration import called_by
 from .demand import Demand
 from .demand import Demands
 from .errors import ConfigurationError
 from .errors import Refusal
-from .gate import current_gate
 from .refusal import answer_refusal
 
 #: What our guards demand, by the guards themselves: as an attribute it would be copied

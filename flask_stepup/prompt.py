@@ -10,10 +10,10 @@ from .answer import problem_answer
 from .answer import redirect
 from .answerable import assess_challenge
 from .answerable import kept_open
+from .app_gate import current_gate
 from .challenge import open_challenge
 from .errors import InvalidToken
 from .errors import Refusal
-from .gate import current_gate
 from .hosts import mounts_of
 from .hosts import stay_on_host
 from .look_up import in_query

@@ -18,6 +18,7 @@ from .answer import not_stored
 from .answer import problem_answer
 from .answer import problem_json
 from .answer import redirect
+from .app_gate import current_gate
 from .challenge import new_challenge
 from .client import is_bearer
 from .client import is_htmx
@@ -29,7 +30,6 @@ from .errors import Refusal
 from .errors import SessionFull
 from .errors import Unauthenticated
 from .errors import ValueRefused
-from .gate import current_gate
 from .languages import translate
 from .pages import prompt_page
 from .policy_fields import SAFE_METHODS

@@ -18,10 +18,10 @@ from .answer import leading_htmx
 from .answer import problem_answer
 from .answer import problem_json
 from .answer import redirect
+from .app_gate import current_gate
 from .client import is_htmx
 from .client import is_page
 from .errors import Unauthenticated
-from .gate import current_gate
 from .languages import translate
 from .policy_fields import SAFE_METHODS
 from .problems import problem_of

@@ -11,10 +11,10 @@ from flask import Response
 from . import records
 from .answer import json_answer
 from .answer import problem_json
+from .app_gate import current_gate
 from .errors import ImpersonationRefused
 from .errors import LedgerUnavailable
 from .errors import Refusal
-from .gate import current_gate
 from .gate import Gate
 from .look_up import in_query
 from .policy_fields import is_scope

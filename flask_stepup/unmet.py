@@ -8,9 +8,9 @@ from typing import Any
 from flask import Response
 
 from .answer import problem_json
+from .app_gate import current_gate
 from .challenge import new_challenge
 from .demand import PRESETS
-from .gate import current_gate
 from .languages import marked
 from .languages import translate
 from .policy import Policy

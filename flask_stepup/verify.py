@@ -20,6 +20,7 @@ from .answerable import assess_challenge
 from .answerable import check_age
 from .answerable import check_open
 from .answerable import kept_open
+from .app_gate import current_gate
 from .assessment import Assessment
 from .attempt import Attempt
 from .attempt import Success
@@ -41,7 +42,6 @@ from .errors import TooManyAttempts
 from .errors import Unauthenticated
 from .errors import VerifierError
 from .field_order import reading_the_body
-from .gate import current_gate
 from .gate import Gate
 from .pages import prompt_page
 from .pages import resume_page

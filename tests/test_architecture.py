@@ -17,6 +17,7 @@ LAYERS = [
     [
         "errors",
         "signals",
+        "sender",
         "records",
         "deadline",
         "proofs",
@@ -56,7 +57,7 @@ LAYERS = [
     ],
     ["elevation", "approvals"],
     ["gate", "loaders"],
-    ["reservation", "code_use", "assembly"],
+    ["reservation", "code_use", "assembly", "app_gate"],
     ["attempt", "challenge", "companions", "arrival", "status"],
     ["unmet", "pages", "answerable"],
     ["sign_in"],

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from ..errors import ConfigurationError
-from ..gate import real_app
+from ..sender import real_app
 from .checks import Finding
 from .checks import findings
 from .checks import Review

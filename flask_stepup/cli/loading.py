@@ -13,9 +13,9 @@ from typing import TypeVar
 import click
 from flask.cli import with_appcontext
 
+from ..app_gate import current_gate
 from ..errors import ConfigurationError
 from ..errors import LedgerUnavailable
-from ..gate import current_gate
 from ..gate import Gate
 
 P = ParamSpec("P")

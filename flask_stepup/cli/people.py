@@ -6,7 +6,7 @@ import click
 
 from ..errors import ConfigurationError
 from ..gate import Gate
-from ..gate import real_app
+from ..sender import real_app
 from .ledger_place import ledger_place
 from .lines import say
 from .loading import load_gate

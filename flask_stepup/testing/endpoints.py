@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.test import Client
 
-from ..gate import gate_of
+from ..app_gate import gate_of
 
 
 def path_of(client: Client, endpoint: str, usual: str) -> str:

@@ -10,8 +10,8 @@ from flask import current_app
 from flask import request
 from flask import Response
 
+from ..app_gate import current_gate
 from ..demand import Demand
-from ..gate import current_gate
 from ..guard import demands_of
 from ..subject import load_subject
 

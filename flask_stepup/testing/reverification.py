@@ -14,6 +14,7 @@ from flask import Response
 from werkzeug.datastructures import Headers
 from werkzeug.test import Client
 
+from ..app_gate import current_gate
 from ..bearer import MARKER_HEADER
 from ..client import keeps_cookies
 from ..errors import ConfigurationError
@@ -22,7 +23,6 @@ from ..errors import LedgerUnavailable
 from ..errors import Refusal
 from ..errors import SessionFull
 from ..errors import Unauthenticated
-from ..gate import current_gate
 from ..gate import Gate
 from ..policy import Level
 from ..policy import Policy

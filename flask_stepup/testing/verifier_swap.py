@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from flask import Flask
 
-from ..gate import gate_of
+from ..app_gate import gate_of
 from ..verifiers import as_verifier
 
 V = TypeVar("V")
