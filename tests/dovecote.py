@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import pyotp
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from people import PAGE
@@ -24,23 +19,6 @@ from werkzeug.test import TestResponse
 EXAMPLE = Path(__file__).parent.parent / "examples" / "flask_login_totp"
 SCRIPT = "examples/flask_login_totp/app.py"
 PASSWORD = "correct horse battery"
-
-
-@contextmanager
-def loaded() -> Iterator[Any]:
-    """The script ``app.py``, which finds its neighbours as any script does."""
-    spec = importlib.util.spec_from_file_location("dovecote_app", EXAMPLE / "app.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLE)
-        patch.setitem(sys.modules, "dovecote_app", module)
-        spec.loader.exec_module(module)
-        yield module
-        for name, neighbour in list(sys.modules.items()):
-            if EXAMPLE in Path(getattr(neighbour, "__file__", None) or "/").parents:
-                del sys.modules[name]
 
 
 @dataclass

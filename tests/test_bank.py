@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import os
 import re
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 from axe_playwright_python.sync_playwright import Axe
+from example_scripts import loaded
 from flask import Flask
 from front_end.chromium import CHROMIUM
 from front_end.chromium import chromium
@@ -54,19 +53,8 @@ NUMBER = re.compile(r"\d{4} \d{4} \d{4}")
 
 @pytest.fixture(name="bank", scope="module")
 def _bank() -> Iterator[Any]:
-    """The script ``app.py``, which finds its neighbours as any script does."""
-    neighbours = ("accounts", "authenticator", "books", "demo", "history")
-    spec = importlib.util.spec_from_file_location("bank_app", BANK / "app.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(BANK)
-        patch.setitem(sys.modules, "bank_app", module)
-        spec.loader.exec_module(module)
+    with loaded(BANK) as module:
         yield module
-        for name in neighbours:
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture(name="backend")

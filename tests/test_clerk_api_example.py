@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
-import importlib.util
 import json
 import os
 import re
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +19,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from example_scripts import loaded
 from flask import Flask
 from front_end.chromium import chromium
 from front_end.chromium import needs_chromium
@@ -58,15 +57,7 @@ TRANSFER = {"to": "Harbour Lifeboats", "amount": "25.00"}
 
 @pytest.fixture(name="tern", scope="module")
 def _tern() -> Iterator[Any]:
-    """The script ``app.py``, which finds its neighbours as any script does."""
-    spec = importlib.util.spec_from_file_location("clerk_api_app", EXAMPLE / "app.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLE)
-        patch.setitem(sys.modules, "clerk_api_app", module)
-        spec.loader.exec_module(module)
+    with loaded(EXAMPLE) as module:
         yield module
 
 

@@ -20,9 +20,10 @@ import pyotp
 import pytest
 import time_machine
 from dovecote import backup_codes
-from dovecote import loaded
+from dovecote import EXAMPLE
 from dovecote import Member
 from dovecote import SCRIPT
+from example_scripts import loaded
 from flask import Flask
 from people import Prompt
 from serving import get
@@ -49,7 +50,7 @@ SIGNED_IN_ONLY = (
 
 @pytest.fixture(name="dovecote", scope="module")
 def _dovecote() -> Iterator[Any]:
-    with loaded() as module:
+    with loaded(EXAMPLE) as module:
         yield module
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import time_machine
 from axe_playwright_python.sync_playwright import Axe
-from dovecote import loaded
+from dovecote import EXAMPLE
+from example_scripts import loaded
 from front_end.chromium import chromium
 from front_end.chromium import needs_chromium
 from playwright.sync_api import Browser
@@ -34,7 +35,7 @@ def _browser() -> Iterator[Browser]:
 
 @pytest.fixture(name="dovecote", scope="module")
 def _dovecote() -> Iterator[Any]:
-    with loaded() as module:
+    with loaded(EXAMPLE) as module:
         yield module
 
 

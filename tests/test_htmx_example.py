@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import re
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 from axe_playwright_python.sync_playwright import Axe
+from example_scripts import loaded
 from flask import Flask
 from front_end import node
 from front_end.chromium import CHROMIUM
@@ -68,18 +67,8 @@ FREE = ["/", HOME, f"{HOME}?edit=4", f"{HOME}?edit=new"]
 
 @pytest.fixture(name="signpost", scope="module")
 def _signpost() -> Iterator[Any]:
-    """The script ``app.py``, which finds its neighbours as any script does."""
-    spec = importlib.util.spec_from_file_location("signpost_app", FOLDER / "app.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        patch.setitem(sys.modules, "signpost_app", module)
-        spec.loader.exec_module(module)
+    with loaded(FOLDER) as module:
         yield module
-        for name in ("run_demo", "code_panel", "zones"):
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture(name="backend")
