@@ -33,7 +33,10 @@ class Admission:
         :raises Unauthenticated: nobody is signed in.
         :raises ImpersonationRefused: somebody is, in another person's name.
         """
-        return self._admitted(load_subject(self.find_loader()))
+        subject = load_subject(self.find_loader())
+        if subject is None or subject.impersonated:
+            return self._admitted(subject)
+        return subject
 
     def expired_subject(self, max_age: float) -> Subject:
         """Return who was asking until lately, where the loader remembers.

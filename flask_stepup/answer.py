@@ -108,13 +108,14 @@ def not_stored(response: Response) -> Response:
 
     Where the app says itself how long it may be kept, it is kept for this person alone.
     """
-    headers = response.headers
-    if "Cache-Control" not in headers:
-        # Not by setdefault, which would go through all of them twice more.
-        headers.add("Cache-Control", "no-store")
-    elif headers["Cache-Control"] != "no-store":
-        markers = () if keeps_cookies() else (MARKER_HEADER,)
-        response.vary.update((*looked_at(), *markers))
+    for name, value in response.headers:
+        # What Headers would ask of itself, in an eighth of the time.
+        if name.lower() == "cache-control":
+            if value != "no-store":
+                markers = () if keeps_cookies() else (MARKER_HEADER,)
+                response.vary.update((*looked_at(), *markers))
+            return response
+    response.headers.add("Cache-Control", "no-store")
     return response
 
 

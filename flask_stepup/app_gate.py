@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flask import current_app
 from flask import Flask
 
+from .current import real_app
 from .errors import ConfigurationError
 from .gate import Gate
 
@@ -14,7 +14,8 @@ def current_gate() -> Gate:
 
     :raises ConfigurationError: the app has none.
     """
-    return gate_of(current_app)
+    gate = real_app().extensions.get("stepup")
+    return gate if isinstance(gate, Gate) else gate_of(real_app())
 
 
 def gate_of(app: Flask) -> Gate:

@@ -1,16 +1,21 @@
-"""What is done when a request arrives, before anything of the app's looks at it."""
+"""What is done when requests arrive, before anything of the app's looks at them.
+
+Once the first has come, nothing is done but for posts to the prompt. A route that is
+not guarded is as quick as it was.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from flask import Flask
-from flask import request
 
 from .app_gate import current_gate
+from .current import real_request
 from .field_order import keep_order_of_fields
-from .policy_fields import SAFE_METHODS
+from .field_order import keeping_order_of_fields
 
 #: What JSON and base64 make of a byte at most, compression aside.
 _SWELLING = 8
@@ -19,31 +24,35 @@ _BESIDE = 131_072
 
 
 def prepare_arrivals(app: Flask, at_first: Callable[[Flask], None]) -> None:
-    """Be first to see each request.
+    """Be first to see the first request, and have all remember the order of fields.
 
     :param at_first: called before all else of the first.
     """
-    waiting = [app]
+    # These Flask calls before all that is to be called before a request.
+    preprocessors = app.url_value_preprocessors
 
-    def prepare() -> None:
+    def prepare(*_: object) -> None:
         # Called first and struck off afterwards: another thread may be here too, and
         # nobody goes on before it was called. To be called twice does no harm.
-        if waiting:
-            at_first(app)
-            waiting.clear()
-        if request.method not in SAFE_METHODS:
-            _prepare()
+        at_first(app)
+        # Now, since an app may have chosen its class after it has set us up. What has
+        # arrived already is of the class before.
+        app.request_class = keeping_order_of_fields(app.request_class)
+        keep_order_of_fields()
+        # By another list, since Flask is on its way through this one.
+        others = [other for other in preprocessors[None] if other is not prepare]
+        preprocessors[None] = others
 
-    # One function for both: of each, Flask asks at each request how it is to be called.
-    app.before_request_funcs.setdefault(None, []).insert(0, prepare)
+    preprocessors.setdefault(None, []).insert(0, prepare)
 
 
-def _prepare() -> None:
-    keep_order_of_fields()
-    if request.endpoint == "stepup.verify":
+def make_room(endpoint: str | None, _: dict[str, Any] | None) -> None:
+    """Let the prompt's own post be as large as it has to be."""
+    if endpoint == "stepup.verify":
         # The app's own limits are for its own forms; ours may have one of them within,
         # and are never larger than such.
         limit = current_gate().settings.resume_max_bytes * _SWELLING + _BESIDE
         # A request class of the app's own may not let anybody choose.
         with suppress(AttributeError):
+            request = real_request()
             request.max_content_length = request.max_form_memory_size = limit

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from .ledger import Standing
 from .marker import Marker
@@ -20,10 +21,10 @@ from .subject import Subject
 
 #: Before every revocation.
 _EVER = -math.inf
+_LATEST = attrgetter("latest")
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(NamedTuple):
     """Whether a policy is met, and by what.
 
     :param shortfall: what is lacking; None where it is met.
@@ -53,17 +54,21 @@ def assess(
     stamped, ended_by = _stamped(markers, standing)
     stamped = stamped.older_by(standing.ahead_of(now, leeway))
     # Nor does a claim count in a session that was ended: an old cookie is back.
-    counts_claim = policy.is_claimable and not standing.session_revoked
+    counts_claim = (
+        subject.factor_ages is not None
+        and policy.is_claimable
+        and not standing.session_revoked
+    )
 
     def proved(since: float) -> Proofs:
-        if not counts_claim or subject.factor_ages is None:
-            return stamped
         return stamped.or_fresher(_claimed(subject, settings, now, since=since))
 
-    proofs = proved(_revoked_at(subject, standing, now))
+    proofs = stamped
+    if counts_claim:
+        proofs = proved(_revoked_at(subject, standing, now))
     shortfall = policy.shortfall(proofs, now, leeway)
     # Whether it was met but for the revocation is asked of those alone who are refused.
-    if shortfall and not policy.shortfall(proved(_EVER), now, leeway):
+    if shortfall and counts_claim and not policy.shortfall(proved(_EVER), now, leeway):
         ended_by = "revoked"
     if shortfall and ended_by:
         shortfall = shortfall._replace(cause=ended_by)
@@ -76,13 +81,15 @@ def _stamped(
     """What the newest marker proves that still can, and what ended the others."""
     if standing.session_revoked:
         return NOTHING_PROVED, "revoked"
-    valid = [m for m in markers if m.origin == standing.origin]
+    origin = standing.origin
+    valid = [m for m in markers if m.origin == origin]
     if not valid:
         return NOTHING_PROVED, "revoked" if markers else None
-    newest_first = sorted(valid, key=lambda marker: -marker.latest)
-    serving = [m for m in newest_first if not m.is_spent(standing)]
-    proofs = serving[0].proofs if serving else NOTHING_PROVED
-    return proofs, "spent" if newest_first[0].is_spent(standing) else None
+    valid.sort(key=_LATEST, reverse=True)
+    if not valid[0].is_spent(standing):
+        return valid[0].proofs, None
+    serving = [m for m in valid if not m.is_spent(standing)]
+    return serving[0].proofs if serving else NOTHING_PROVED, "spent"
 
 
 def _revoked_at(subject: Subject, standing: Standing, now: float) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from . import records
 from .binding import Binding
 from .code_use import use_code
+from .current import real_app
 from .errors import CodeAlreadyUsed
 from .errors import IncorrectCode
 from .errors import InvalidToken
@@ -25,7 +26,6 @@ from .ledger import Ticket
 from .marker import Operation
 from .policy import Policy
 from .reservation import reserve
-from .sender import real_app
 from .session_state import check_room
 from .signals import attempts_exhausted
 from .signals import code_reused

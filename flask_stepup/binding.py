@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """What every marker and challenge is bound to, computed anew for each request.
 
     :param nonce: of the session in this browser; None for a client that keeps none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from urllib.parse import urlsplit
 
-from flask import request
+from .current import real_request
 
 #: More languages nobody speaks, and no longer tag is of one (RFC 5646, 4.4.1).
 MOST_LANGUAGES = 20
@@ -16,7 +16,6 @@ _LOOKED_AT = "flask_stepup.looked_at"
 _IN_ENVIRON = {
     name: f"HTTP_{name.upper().replace('-', '_')}"
     for name in (
-        "Authorization",
         "HX-Request",
         "Origin",
         "Sec-Fetch-Mode",
@@ -32,7 +31,8 @@ def is_page() -> bool:
     script that does ask for HTML would not show the prompt to anybody.
     """
     _look_at("Accept")
-    accepted = (kind.split(";")[0] for kind, q in request.accept_mimetypes if q > 0)
+    kinds = real_request().accept_mimetypes
+    accepted = (kind.split(";")[0] for kind, q in kinds if q > 0)
     names_page = not _PAGE_TYPES.isdisjoint(kind.lower() for kind in accepted)
     return _header("Sec-Fetch-Mode") in (None, "navigate") and names_page
 
@@ -47,8 +47,11 @@ def is_bearer() -> bool:
 
     Such clients keep no cookies, and no other site can make a browser send it.
     """
-    scheme, _, _ = (_header("Authorization") or "").partition(" ")
-    return scheme.lower() == "bearer"
+    # Not by _header: looked_at has it anyway, and each guarded request comes here.
+    credentials: str | None = real_request().environ.get("HTTP_AUTHORIZATION")
+    if not credentials:
+        return False
+    return credentials.partition(" ")[0].lower() == "bearer"
 
 
 def keeps_cookies() -> bool:
@@ -56,7 +59,7 @@ def keeps_cookies() -> bool:
 
     HTMX runs in one, whatever else it sends.
     """
-    return is_htmx() or not is_bearer()
+    return not is_bearer() or is_htmx()
 
 
 def is_cross_site() -> bool:
@@ -75,7 +78,8 @@ def is_our_host(url: str) -> bool:
     """
     try:
         # Where the Host header is no host, ours is empty, as is that of "null".
-        return bool(request.host) and urlsplit(url).netloc == request.host
+        host = real_request().host
+        return bool(host) and urlsplit(url).netloc == host
     except ValueError:
         return False
 
@@ -83,7 +87,7 @@ def is_our_host(url: str) -> bool:
 def accepted_languages() -> list[str]:
     """The languages that the person understands, as tags (BCP 47), the best first."""
     _look_at("Accept-Language")
-    wanted = islice(request.accept_languages, MOST_LANGUAGES)
+    wanted = islice(real_request().accept_languages, MOST_LANGUAGES)
     return [tag for tag, q in wanted if q > 0 and len(tag) <= LONGEST_TAG]
 
 
@@ -92,12 +96,12 @@ def looked_at() -> list[str]:
 
     These two always: one of them tells who is asking.
     """
-    return ["Authorization", "Cookie", *request.environ.get(_LOOKED_AT, {})]
+    return ["Authorization", "Cookie", *real_request().environ.get(_LOOKED_AT, {})]
 
 
 def _header(name: str) -> str | None:
-    # As request.headers does. Each question through its proxy takes as long as this.
-    environ = request.environ
+    # As request.headers does.
+    environ = real_request().environ
     environ.setdefault(_LOOKED_AT, {})[name] = True
     value: str | None = environ.get(_IN_ENVIRON[name])
     return value
@@ -105,4 +109,4 @@ def _header(name: str) -> str | None:
 
 def _look_at(name: str) -> None:
     # A dict for its order; in the environ, since that ends with the request.
-    request.environ.setdefault(_LOOKED_AT, {})[name] = True
+    real_request().environ.setdefault(_LOOKED_AT, {})[name] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .binding import Binding
+from .current import real_app
 from .errors import CodeAlreadyUsed
 from .errors import ConfigurationError
 from .errors import SessionFull
@@ -10,7 +11,6 @@ from .gate import Gate
 from .ledger import Settlement
 from .ledger import Ticket
 from .policy import Level
-from .sender import real_app
 from .session_state import check_room
 from .signals import code_reused
 from .subject import Subject

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
+from flask import Request
 from flask import request
 from werkzeug.datastructures import FileStorage
 from werkzeug.datastructures import iter_multi_items
@@ -94,6 +96,22 @@ def keep_order_of_fields() -> None:
         # A request class of the app's own may not let anybody choose.
         with suppress(AttributeError):
             request.parameter_storage_class = stand_in
+
+
+def keeping_order_of_fields(request_class: type[Request]) -> type[Request]:
+    """Return a class of which each request does that by itself."""
+    if issubclass(request_class, _KeepsOrder):
+        return request_class
+    facts = {"__module__": request_class.__module__, "__doc__": request_class.__doc__}
+    return type(request_class.__name__, (_KeepsOrder, request_class), facts)
+
+
+class _KeepsOrder:
+    @cached_property
+    def parameter_storage_class(self) -> Any:
+        request: Any = self
+        kind: Any = super().parameter_storage_class  # type: ignore[misc]
+        return _InOrder(kind) if request.method == "POST" else kind
 
 
 class _InOrder:

@@ -13,18 +13,18 @@ from .admission import Admission
 from .approvals import Approvals
 from .assessment import assess
 from .assessment import Assessment
-from .binding import Binding
+from .current import real_app
 from .elevation import Elevation
 from .inquiry import Inquiry
 from .keeping import Keeping
 from .ledger import Ledger
 from .ledger import Standing
 from .marker import Operation
+from .passing import Passing
 from .policy import Level
 from .policy import Policy
 from .reason import reason_text
 from .required import ReverificationRequired
-from .sender import real_app
 from .settings import Settings
 from .signals import elevation_revoked
 from .signals import reverification_required
@@ -46,6 +46,7 @@ class Gate:
     keeping: Keeping = field(init=False)
     elevation: Elevation = field(init=False)
     approvals: Approvals = field(init=False)
+    passing: Passing = field(init=False)
 
     def __post_init__(self) -> None:
         leeway = self.settings.clock_leeway
@@ -55,6 +56,7 @@ class Gate:
         self.approvals = Approvals(
             self.keeping, self.inquiry, self.signer, self.settings
         )
+        self.passing = Passing(self.inquiry, leeway)
 
     def subject(self) -> Subject:
         """Return who is asking.
@@ -77,10 +79,12 @@ class Gate:
 
         :raises Refusal: what to answer instead.
         """
-        subject, action = self.subject(), None
+        subject, action = self.admission.subject(), None
         if policy.needs_approval:
             binding = self.elevation.binding(subject)
             action, shortfall = self.approvals.spend(policy, subject, binding)
+        elif self.passing.lets_by(policy, subject):
+            return
         else:
             shortfall = self.assess(policy, subject).shortfall
         if shortfall:
@@ -102,6 +106,8 @@ class Gate:
         if policy.needs_approval:
             binding = self.elevation.binding(subject)
             return self.approvals.is_approved(policy, subject, binding)
+        if self.passing.lets_by(policy, subject):
+            return True
         return self.assess(policy, subject).shortfall is None
 
     def assess(
@@ -122,18 +128,23 @@ class Gate:
         binding = self.elevation.binding(subject)
         if operation:
             return self.approvals.assess(policy, subject, binding, operation)
-        standing = self._standing(binding, tells_spent)
+        ids = self.approvals.ids(binding) if tells_spent else ()
+        standing = self.inquiry.standing(binding, ids)
         markers = self.keeping.of_ledger(
             self.keeping.markers(binding, policy.scope), standing.ledger_id
         )
-        return assess(policy, subject, markers, standing, self.settings)
+        assessment = assess(policy, subject, markers, standing, self.settings)
+        if not assessment.shortfall:
+            self.passing.remember(binding, policy.scope, markers, standing)
+        return assessment
 
     def standing(self, subject: Subject) -> Standing:
         """Return what has been revoked for this person and session.
 
         :raises LedgerUnavailable: it cannot be known.
         """
-        return self._standing(self.elevation.binding(subject), tells_spent=True)
+        binding = self.elevation.binding(subject)
+        return self.inquiry.standing(binding, self.approvals.ids(binding))
 
     def grant(self, level: Level, scope: str) -> str | None:
         """Stamp factors that the app itself has just checked.
@@ -170,7 +181,3 @@ class Gate:
         user_id = Subject(user_id).user_id
         self.ledger.clear(user_id)
         records.LockOutLifted(user_id=user_id).log()
-
-    def _standing(self, binding: Binding, tells_spent: bool = False) -> Standing:
-        ids = self.approvals.ids(binding) if tells_spent else ()
-        return self.inquiry.standing(binding, ids)

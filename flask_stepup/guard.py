@@ -15,13 +15,13 @@ from weakref import WeakKeyDictionary
 
 from flask import after_this_request
 from flask import Blueprint
-from flask import current_app
-from flask import request
 from flask import Response
 
 from . import records
 from .answer import not_stored
 from .app_gate import current_gate
+from .current import real_app
+from .current import real_request
 from .decoration import called_by
 from .demand import Demand
 from .demand import Demands
@@ -71,7 +71,12 @@ def protect(blueprint: Blueprint, demand: Demand) -> None:
     """
 
     def check() -> Response | None:
-        return None if _serves_static_file() else _refused(demand)
+        if not _serves_static_file():
+            try:
+                enforce(demand)
+            except Refusal as refusal:
+                return answer_refusal(refusal)
+        return None
 
     if not isinstance(blueprint, Blueprint):
         raise ConfigurationError(
@@ -102,7 +107,8 @@ def demands_of(guard: object) -> tuple[Demand, ...]:
 
 def _serves_static_file() -> bool:
     # None where the app has given a view such an endpoint by itself.
-    blueprint = current_app.blueprints.get(request.blueprint or "")
+    request = real_request()
+    blueprint = real_app().blueprints.get(request.blueprint or "")
     is_static = request.endpoint == f"{request.blueprint}.static"
     return blueprint is not None and is_static and blueprint.has_static_folder
 
@@ -118,12 +124,13 @@ def _guarded(view: Any, demand: Demand) -> Any:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        refused = _refused(demand)
-        if refused is not None:
-            return refused
+        try:
+            enforce(demand)
+        except Refusal as refusal:
+            return answer_refusal(refusal)
         # A coroutine runs as Flask runs it. We stay outside of its event loop, in which
         # handlers of the app that are coroutines themselves could not be run.
-        run = current_app.ensure_sync(view) if is_coroutine else view
+        run = real_app().ensure_sync(view) if is_coroutine else view
         return run(*args, **kwargs)
 
     _demands[guarded] = (*demands_of(view), demand)
@@ -137,7 +144,7 @@ def enforce(demand: Demand) -> None:
     """
     gate = current_gate()
     policy = demand.policy(gate.settings.preset)
-    if policy.guards(request.method):
+    if policy.guards(real_request().method):
         # First, so that it also is for what a handler of the app answers instead.
         after_this_request(not_stored)
         gate.require(policy)
@@ -154,11 +161,3 @@ def is_met(demand: Demand) -> bool:
         # Mostly of a function in bind=, or of reading the request for its names.
         records.IsReverifiedFailed(error=type(error).__name__).log()
         return False
-
-
-def _refused(demand: Demand) -> Response | None:
-    try:
-        enforce(demand)
-    except Refusal as refusal:
-        return answer_refusal(refusal)
-    return None

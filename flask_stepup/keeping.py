@@ -50,9 +50,14 @@ class Keeping:
 
     def markers(self, binding: Binding, scope: str) -> list[Marker]:
         """Return what was proved in this scope, however old or revoked it is."""
+        tokens = (
+            [session_state.read_token(scope)]
+            if _is_in_session(binding)
+            else sent_markers()
+        )
         return [
             marker
-            for token in _tokens(binding, scope)
+            for token in tokens
             if (marker := self._opened(self._open_marker, token, binding, scope))
         ]
 
@@ -60,7 +65,7 @@ class Keeping:
         """Return all approvals, however old, revoked or spent they are."""
         return [
             approval
-            for token in _tokens(binding)
+            for token in _tokens_of_approvals(binding)
             if (approval := self._opened(self._open_approval, token, binding))
         ]
 
@@ -75,7 +80,7 @@ class Keeping:
             names no session to bind it to.
         :raises SessionFull: there is no room for it.
         """
-        if binding.nonce is None:
+        if not _is_in_session(binding):
             token = marker.seal(self._signer, binding, name)
             return token if binding.can_be_kept else None
         others = {
@@ -99,7 +104,7 @@ class Keeping:
 
         :param ledger_id: as the standing of this request tells it.
         """
-        return [marker for marker in markers if self.is_of(marker.ledger_id, ledger_id)]
+        return [m for m in markers if self.is_of(m.ledger_id, ledger_id)]
 
     def is_of(self, made_with: str, ledger_id: str) -> bool:
         """Whether a token was made with this ledger; if not, a developer is told.
@@ -107,10 +112,12 @@ class Keeping:
         It is told once per app and process: requests that hit another worker come by
         the hundred.
         """
-        if made_with != ledger_id and not self._told_of_other_ledger:
+        if made_with == ledger_id:
+            return True
+        if not self._told_of_other_ledger:
             self._told_of_other_ledger = True
             records.OtherLedger().log()
-        return made_with == ledger_id
+        return False
 
     def _in_session(self, binding: Binding, name: str) -> Marker | None:
         token = session_state.read_tokens()[name]
@@ -133,9 +140,10 @@ class Keeping:
     def _is_ahead(self, marker: Marker) -> bool:
         """Whether a clock that is wrong made it: it proves nothing, not even that."""
         ahead = marker.latest - time.time()
-        if ahead > self._leeway:
-            records.MarkerFromFuture(seconds=ahead).log()
-        return ahead > self._leeway
+        if ahead <= self._leeway:
+            return False
+        records.MarkerFromFuture(seconds=ahead).log()
+        return True
 
 
 def name_of_approval(operation: Operation) -> str:
@@ -147,12 +155,14 @@ def _can_serve(marker: Marker, standing: Standing) -> bool:
     return marker.origin == standing.origin and not marker.is_spent(standing)
 
 
-def _tokens(binding: Binding, scope: str | None = None) -> list[str]:
-    """The tokens that may be of a scope; with None those that may be approvals."""
+def _is_in_session(binding: Binding) -> bool:
     # Who has no nonce is not a browser: whatever its session holds is not looked at.
-    if binding.nonce is None:
+    return binding.nonce is not None
+
+
+def _tokens_of_approvals(binding: Binding) -> list[str]:
+    """The tokens that may be approvals."""
+    if not _is_in_session(binding):
         return sent_markers()
     tokens = session_state.read_tokens()
-    if scope is not None:
-        return [tokens[scope]] if scope in tokens else []
     return [token for name, token in tokens.items() if name.startswith(_APPROVAL)]

@@ -42,7 +42,12 @@ class Marker:
     @property
     def latest(self) -> int:
         """When a factor was last proved, in seconds since the epoch."""
-        return max(at or 0 for at in self.proved_at)
+        first, second = self.proved_at
+        return max(first or 0, second or 0)
+
+    def counts_under(self, standing: Standing) -> bool:
+        """Whether it is of this ledger, and nothing that it proves was revoked."""
+        return self.origin == standing.origin and not standing.session_revoked
 
     def is_spent(self, standing: Standing) -> bool:
         """Whether it has served already: a standing marker never has."""

@@ -120,17 +120,13 @@ class Policy:
 
     def shortfall(self, proofs: Proofs, now: float, leeway: float) -> Shortfall | None:
         """Return what these proofs lack for the policy to be met, None when it is."""
-        lacking = [
-            (factor, cause)
-            for factor in self._counting(proofs)
-            if (cause := self._cause(proofs[factor], now, leeway))
-        ]
-        if not lacking:
-            return None
-        code_helps = SECOND in LEVELS[self.level] and bool(
-            self._cause(proofs.second, now, leeway)
-        )
-        return Shortfall(*lacking[0], code_helps)
+        for factor in self._counting(proofs):
+            if cause := self._cause(proofs[factor], now, leeway):
+                code_helps = SECOND in LEVELS[self.level] and bool(
+                    self._cause(proofs.second, now, leeway)
+                )
+                return Shortfall(factor, cause, code_helps)
+        return None
 
     def verified_at(self, proofs: Proofs) -> float | None:
         """Return since when these proofs may have met the policy, if they ever did."""

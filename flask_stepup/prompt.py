@@ -11,6 +11,7 @@ from .answer import redirect
 from .answerable import assess_challenge
 from .answerable import kept_open
 from .app_gate import current_gate
+from .arrival import make_room
 from .challenge import open_challenge
 from .errors import InvalidToken
 from .errors import Refusal
@@ -41,6 +42,7 @@ def prompt_blueprint(app: Flask) -> Blueprint:
                 view_func=blueprint.send_static_file,
                 **where,
             )
+    blueprint.url_value_preprocessor(make_room)
     stay_on_host(blueprint)
     return blueprint
 

@@ -6,11 +6,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from flask import current_app
-from flask import request
-from flask import session
-
 from . import records
+from .current import real_app
+from .current import real_request
+from .current import real_session
 from .errors import SessionFull
 
 #: The keys of the session that are ours.
@@ -25,7 +24,7 @@ LONGEST_COOKIE = 4_000
 
 def read_nonce() -> str:
     """Return the session's nonce, empty where none was made."""
-    nonce = session.get(NONCE_KEY)
+    nonce = real_session().get(NONCE_KEY)
     return nonce if isinstance(nonce, str) and nonce.isascii() else ""
 
 
@@ -38,17 +37,31 @@ def ensure_nonce() -> str:
     if not nonce:
         nonce = secrets.token_urlsafe(16)
         _check_size({NONCE_KEY: nonce})
-        session[NONCE_KEY] = nonce
+        real_session()[NONCE_KEY] = nonce
     return nonce
 
 
 def read_tokens() -> dict[str, str]:
     """Return a copy of the session's tokens."""
-    tokens = session.get(TOKENS_KEY)
-    if not isinstance(tokens, dict):
-        return {}
     # A session that is kept on the server may hold what no JSON can.
-    return {name: token for name, token in tokens.items() if isinstance(name, str)}
+    return {name: token for name, token in _kept().items() if isinstance(name, str)}
+
+
+def read_token(name: str) -> str | None:
+    """Return one of the session's tokens, None where there is none of that name."""
+    token = _kept().get(name)
+    return token if isinstance(token, str) else None
+
+
+def read_nonce_and_token(name: str) -> tuple[str, str | None]:
+    """Return both at once, as each guarded request needs them."""
+    session = real_session()
+    nonce, tokens = session.get(NONCE_KEY), session.get(TOKENS_KEY)
+    token = tokens.get(name) if isinstance(tokens, dict) else None
+    return (
+        nonce if isinstance(nonce, str) and nonce.isascii() else "",
+        token if isinstance(token, str) else None,
+    )
 
 
 def write_tokens(newest_first: Mapping[str, str]) -> None:
@@ -61,7 +74,7 @@ def write_tokens(newest_first: Mapping[str, str]) -> None:
         tokens.popitem()
     _check_size({TOKENS_KEY: tokens})
     # Replaced: a session does not notice when a value in it is mutated.
-    session[TOKENS_KEY] = tokens
+    real_session()[TOKENS_KEY] = tokens
 
 
 def check_room(name: str) -> None:
@@ -80,11 +93,11 @@ def renew_id() -> None:
 
     Whoever knew the old one does not get what was proved since (ASVS 7.2.4).
     """
-    regenerate = getattr(current_app.session_interface, "regenerate", None)
+    regenerate = getattr(real_app().session_interface, "regenerate", None)
     if regenerate is None:
         return
     try:
-        regenerate(session._get_current_object())  # type: ignore[attr-defined]
+        regenerate(real_session())
     except Exception as error:
         # The code is spent by now: to fail would have the person enter another one.
         records.SessionNotRenewed(error=type(error).__name__).log()
@@ -95,20 +108,26 @@ def nonce_as_sent() -> str:
 
     An app may have cleared the session before it tells us that somebody signs out.
     """
-    sent = current_app.session_interface.open_session(current_app, request)
+    app = real_app()
+    sent = app.session_interface.open_session(app, real_request())
     nonce = sent.get(NONCE_KEY) if sent else None
     return nonce if isinstance(nonce, str) else ""
 
 
 def drop() -> str:
     """Leave nothing of ours in the session; return the nonce that was there."""
-    nonce = read_nonce()
+    nonce, session = read_nonce(), real_session()
     for key in (NONCE_KEY, TOKENS_KEY):
         # A pop marks the session as modified, and so sends a cookie, even when there
         # is nothing to pop.
         if key in session:
             del session[key]
     return nonce
+
+
+def _kept() -> dict[Any, Any]:
+    tokens = real_session().get(TOKENS_KEY)
+    return tokens if isinstance(tokens, dict) else {}
 
 
 def _check_size(more: Mapping[str, Any]) -> None:
@@ -124,10 +143,10 @@ def _cookie_size(more: Mapping[str, Any]) -> int:
     0 where the session is kept on the server. Browsers drop a cookie of more than
     4,096 bytes without a word, and with it the sign-in.
     """
-    app = current_app
+    app = real_app()
     make_serializer = getattr(app.session_interface, "get_signing_serializer", None)
     serializer = make_serializer and make_serializer(app)
     if not serializer:
         return 0
-    value: str = serializer.dumps({**session, **more})
+    value: str = serializer.dumps({**real_session(), **more})
     return len(app.session_interface.get_cookie_name(app)) + 1 + len(value)

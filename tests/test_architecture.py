@@ -14,10 +14,10 @@ PACKAGE = Path(flask_stepup.__file__).parent
 #: From the ground up. A part imports from layers below its own, and a folder is one
 #: part: what is in it may import what is in it, without a cycle.
 LAYERS = [
+    ["current"],
     [
         "errors",
         "signals",
-        "sender",
         "records",
         "deadline",
         "proofs",
@@ -55,7 +55,7 @@ LAYERS = [
         "admission",
         "suspension",
     ],
-    ["elevation", "approvals"],
+    ["elevation", "approvals", "passing"],
     ["gate", "loaders"],
     ["reservation", "code_use", "assembly", "app_gate"],
     ["attempt", "challenge", "companions", "arrival", "status"],

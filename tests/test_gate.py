@@ -22,12 +22,12 @@ from flask_stepup import ReverificationRequired
 from flask_stepup import StepUp
 from flask_stepup import Subject
 from flask_stepup.app_gate import current_gate
+from flask_stepup.current import real_app
 from flask_stepup.errors import Unauthenticated
 from flask_stepup.gate import Gate
 from flask_stepup.ledger import Limit
 from flask_stepup.marker import Operation
 from flask_stepup.policy import Policy
-from flask_stepup.sender import real_app
 from flask_stepup.signals import elevation_revoked
 from flask_stepup.signals import reverification_required
 

@@ -29,7 +29,7 @@ from flask_stepup.signing import Signer
 LEEWAY = 10
 STANDING = Standing("ledger", "grown")
 BINDING = Binding("alice", "nonce", "login")
-BEARER = replace(BINDING, nonce=None)
+BEARER = BINDING._replace(nonce=None)
 MARKER = Marker("ledger", "grown", (None, START))
 APPROVAL = Approval("ledger", "grown", (None, START), Operation("id", "digest", "tie"))
 NAME = name_of_approval(APPROVAL.operation)
@@ -58,7 +58,7 @@ def test_what_is_kept_is_found_in_its_scope(keeping: Keeping) -> None:
     assert keeping.keep(BINDING, "pay", MARKER, STANDING) is None
     assert keeping.markers(BINDING, "pay") == [MARKER]
     assert keeping.markers(BINDING, "") == []
-    assert keeping.markers(replace(BINDING, user_id="bob"), "pay") == []
+    assert keeping.markers(BINDING._replace(user_id="bob"), "pay") == []
     assert keeping.markers(BEARER, "pay") == []
     assert keeping.approvals(BINDING) == []
 
@@ -70,7 +70,7 @@ def test_approvals_are_found_together(keeping: Keeping) -> None:
     keeping.keep(BINDING, NAME, APPROVAL, STANDING)
     keeping.keep(BINDING, name_of_approval(other.operation), other, STANDING)
     assert set(keeping.approvals(BINDING)) == {APPROVAL, other}
-    assert keeping.approvals(replace(BINDING, user_id="bob")) == []
+    assert keeping.approvals(BINDING._replace(user_id="bob")) == []
     assert keeping.markers(BINDING, NAME) == []
 
 

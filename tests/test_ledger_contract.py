@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import secrets
 import tempfile
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -755,6 +756,49 @@ class TestEveryLedger:
         race(32, lambda _: ledger.refund(first))
         assert remaining(ledger, "u", limit) == 0
         assert isinstance(ledger.reserve("u", (limit,)), Exhausted)
+
+
+class TestWhatALedgerWouldTellAgain:
+    """A standing may be remembered for as long as the ledger says that it is so."""
+
+    def test_only_one_that_is_ours_alone_knows(self, ledger: Ledger, kind: str) -> None:
+        """To others, and others' ledgers, many write: they have to be asked."""
+        told = ledger.standing("u", "s")
+        assert ledger.still_tells(told, time.time()) is (kind == "memory")
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda ledger: ledger.revoke_session("s"),
+            lambda ledger: ledger.revoke_user("u"),
+            lambda ledger: ledger.revoke_user("u", "login"),
+            lambda ledger: ledger.revoke_user("somebody else"),
+            lambda ledger: ledger.reserve("u", FIVE),
+            lambda ledger: ledger.settle("u", "s", ["1"]),
+            lambda ledger: ledger.spend("u", "s", {"a": ledger.id}),
+            lambda ledger: ledger.clear("u"),
+        ],
+    )
+    def test_nothing_is_known_once_something_was_written(
+        self, ledger: Ledger, write: Callable[[Ledger], object]
+    ) -> None:
+        """Whatever it was, and whomever it was about."""
+        told = ledger.standing("u", "s")
+        write(ledger)
+        assert not ledger.still_tells(told, time.time())
+
+    def test_nothing_is_known_once_the_clock_has_moved(
+        self, clock: Clock, ledger: Ledger, kind: str
+    ) -> None:
+        """It wants to be asked every ten seconds, and when time goes backwards."""
+        told = ledger.standing("u", "s")
+        assert ledger.still_tells(told, START + 10) is (kind == "memory")
+        assert not ledger.still_tells(told, START + 10.1)
+        assert not ledger.still_tells(told, START - 0.1)
+
+    def test_what_was_made_up_is_not_known(self, ledger: Ledger) -> None:
+        """No ledger has told this."""
+        assert not ledger.still_tells(Standing(ledger.id), time.time())
 
 
 class TestSpentApprovals:

@@ -81,13 +81,13 @@ def test_the_length_of_a_marker_tells_nothing(signer: Signer) -> None:
 @pytest.mark.parametrize(
     ("binding", "scope"),
     [
-        (replace(BINDING, user_id="user_2abcdefghijklmnopqrstuvwxyZ"), SCOPE),
-        (replace(BINDING, user_id=""), SCOPE),
-        (replace(BINDING, nonce="another"), SCOPE),
-        (replace(BINDING, nonce=""), SCOPE),
-        (replace(BINDING, session_id="sess_another"), SCOPE),
-        (replace(BINDING, session_id=None), SCOPE),
-        (replace(BINDING, session_id=""), SCOPE),
+        (BINDING._replace(user_id="user_2abcdefghijklmnopqrstuvwxyZ"), SCOPE),
+        (BINDING._replace(user_id=""), SCOPE),
+        (BINDING._replace(nonce="another"), SCOPE),
+        (BINDING._replace(nonce=""), SCOPE),
+        (BINDING._replace(session_id="sess_another"), SCOPE),
+        (BINDING._replace(session_id=None), SCOPE),
+        (BINDING._replace(session_id=""), SCOPE),
         (BINDING, "payouts"),
         (BINDING, ""),
         (BINDING, "Payments"),
@@ -108,12 +108,12 @@ def test_a_marker_of_another_binding_is_refused(
 
 def test_no_session_id_is_a_session_id_of_its_own(signer: Signer) -> None:
     """A marker made without a session id opens without one, and not with any."""
-    without = replace(BINDING, session_id=None)
+    without = BINDING._replace(session_id=None)
     token = MARKER.seal(signer, without, SCOPE)
     assert open_marker(signer, token, without, SCOPE) == MARKER
     for session_id in ("", "None", "null", "sess_2xyz"):
         with pytest.raises(InvalidToken):
-            open_marker(signer, token, replace(BINDING, session_id=session_id), SCOPE)
+            open_marker(signer, token, BINDING._replace(session_id=session_id), SCOPE)
 
 
 def test_a_marker_of_another_key_is_refused(signer: Signer) -> None:
@@ -186,11 +186,11 @@ def test_an_approval_survives_the_session(
 @pytest.mark.parametrize(
     "binding",
     [
-        replace(BINDING, user_id="another"),
-        replace(BINDING, nonce="another"),
-        replace(BINDING, nonce=None),
-        replace(BINDING, session_id="another"),
-        replace(BINDING, session_id=None),
+        BINDING._replace(user_id="another"),
+        BINDING._replace(nonce="another"),
+        BINDING._replace(nonce=None),
+        BINDING._replace(session_id="another"),
+        BINDING._replace(session_id=None),
     ],
     ids=repr,
 )

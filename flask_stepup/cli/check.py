@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import click
 
+from ..current import real_app
 from ..errors import ConfigurationError
-from ..sender import real_app
 from .checks import Finding
 from .checks import findings
 from .checks import Review

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ..current import real_app
 from ..errors import ConfigurationError
 from ..gate import Gate
-from ..sender import real_app
 from .ledger_place import ledger_place
 from .lines import say
 from .loading import load_gate

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..sender import real_app
+from ..current import real_app
 from .allow_list import find_allow_list
 from .allow_list import read_allow_list
 from .audit import audit

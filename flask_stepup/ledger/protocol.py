@@ -48,6 +48,16 @@ class Ledger(Protocol):
         """
         ...
 
+    def still_tells(self, standing: Standing, now: float) -> bool:
+        """Whether the ledger would tell the very same now, but for the time.
+
+        Never True of one that others can write to: it has to be asked again.
+
+        :param standing: that it told about no approvals.
+        :param now: what the host's clock says.
+        """
+        ...
+
     def reserve(
         self, user_id: str, limits: Sequence[Limit], name: str = ""
     ) -> Ticket | Repeated | Exhausted:

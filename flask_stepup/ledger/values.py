@@ -39,6 +39,8 @@ class Standing:
     :param spent: which of the approvals that were asked about are spent. No part of
         the comparison, by which callers learn whether anything was revoked meanwhile.
     :param told_at: when the ledger told this, by its own clock; no part of it either.
+    :param holds: by which a ledger knows whether this is still so: how many steps had
+        written, and until when; None where others write, too. No part of it either.
     """
 
     ledger_id: str = ""
@@ -47,6 +49,7 @@ class Standing:
     session_revoked: bool = False
     spent: frozenset[str] = field(default=frozenset(), compare=False)
     told_at: float = field(default=0.0, compare=False)
+    holds: tuple[int, float] | None = field(default=None, compare=False)
 
     @property
     def origin(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import Any
 from typing import Protocol
@@ -60,6 +61,12 @@ def load_subject(loader: SubjectLoader) -> Subject | None:
     :raises ConfigurationError: the callable returned something that names nobody.
     """
     loaded = loader()
+    # To a cache 1 and True are the same, and only one of them is an id.
+    if type(loaded) is str:
+        return _named(loaded)
     if loaded is None or isinstance(loaded, Subject):
         return loaded
     return Subject(loaded)
+
+
+_named = lru_cache(1_024)(Subject)

@@ -87,6 +87,9 @@ class RedisLedger:
             told = self._server.run("look_up", keys, _standing_arguments())
             return self._read(told, asked)
 
+    def still_tells(self, standing: Standing, now: float) -> bool:
+        return False
+
     def reserve(
         self, user_id: str, limits: Sequence[Limit], name: str = ""
     ) -> Ticket | Repeated | Exhausted:

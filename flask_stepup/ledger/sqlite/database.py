@@ -9,10 +9,10 @@ disk (``synchronous`` stays ``FULL``): a revocation outlives a power cut.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import LedgerUnavailable
@@ -26,12 +26,11 @@ from .pool import Pool
 from .schema import drop_expired
 from .schema import found
 from .schema import read_identity
+from .standings import Asked
 from .standings import read_standing
 from .standings import Reading
+from .timekeeping import PERIOD
 from .timekeeping import Timekeeping
-
-#: Whom is asked about: user, nonce, session at the provider, and approvals.
-Asked = tuple[str, str, str | None, Collection[str]]
 
 #: What a step may fail with; text that is no Unicode is among it.
 _FAILURES = (sqlite3.Error, OSError, UnicodeError)
@@ -51,6 +50,9 @@ class Database:
         self._timekeeping = Timekeeping(leeway)
         #: The ledger's, as it was told last.
         self.id = ""
+        #: That have begun to write.
+        self.steps = 0
+        self._is_ours_alone = path is None
         self._pool: Pool = (
             FilePool(path, timeout, self._prepare)
             if path
@@ -67,9 +69,10 @@ class Database:
         timeout = self._timeout if patience is None else patience
         try:
             with (
-                self._pool.connection() as connection,
-                transaction(connection, timeout),
+                self._pool.cursor() as cursor,
+                transaction(connection := cursor.connection, timeout),
             ):
+                self.steps += 1
                 self.id = self._timekeeping.keep(connection)
                 yield connection
                 drop_expired(connection)
@@ -82,14 +85,8 @@ class Database:
         :raises LedgerUnavailable: it cannot be known.
         """
         standing, newest = self._read(asked)
-        if self._timekeeping.is_set_back(newest, standing.told_at):
-            with self.step():
-                pass
-            standing = self._read(asked).standing
-        elif self._timekeeping.is_due(newest, standing.told_at):
-            # Who is verified goes on while somebody else keeps the file locked.
-            with suppress(LedgerUnavailable), self.step(patience=0):
-                pass
+        if not self._timekeeping.is_up_to_date(newest, standing.told_at):
+            standing = self._keep_time(asked, standing, newest)
         self.id = standing.ledger_id
         return standing
 
@@ -97,19 +94,32 @@ class Database:
         """Give back connections; later ones are opened anew."""
         self._pool.close()
 
+    def _keep_time(self, asked: Asked, standing: Standing, newest: float) -> Standing:
+        if self._timekeeping.is_set_back(newest, standing.told_at):
+            with self.step():
+                pass
+            return self._read(asked).standing
+        # Who is verified goes on while somebody else keeps the file locked.
+        with suppress(LedgerUnavailable), self.step(patience=0):
+            pass
+        return standing
+
     def _read(self, asked: Asked) -> Reading:
         # Without the ceremony of a step that writes: each guarded request comes here.
         try:
-            with self._pool.connection() as connection:
-                return patiently(
-                    lambda: read_standing(connection, *asked), self._timeout
-                )
+            with self._pool.cursor() as cursor:
+                steps = self.steps
+                reading = patiently(self._timeout, read_standing, cursor, asked)
         except _FAILURES as error:
             raise _unavailable(error) from error
+        if self._is_ours_alone:
+            holds = steps, reading.newest + PERIOD
+            return reading._replace(standing=replace(reading.standing, holds=holds))
+        return reading
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Found the ledger in a new file; take its id from one that is there."""
-        patiently(lambda: self._found(connection), self._timeout)
+        patiently(self._timeout, self._found, connection)
 
     def _found(self, connection: sqlite3.Connection) -> None:
         # A copy of the file, such as a restored one, does not keep the mode.

@@ -27,6 +27,7 @@ from .attempts import reserve
 from .claims import claim_code
 from .claims import spend_first
 from .database import Database
+from .standings import Asked
 from .standings import read_standing
 from .standings import revoke
 
@@ -70,7 +71,13 @@ class SQLiteLedger:
         session_id: str | None = None,
         approvals: Collection[str] = (),
     ) -> Standing:
-        return self._database.look_up((user_id, nonce, session_id, approvals))
+        return self._database.look_up(Asked(user_id, nonce, session_id, approvals))
+
+    def still_tells(self, standing: Standing, now: float) -> bool:
+        holds = standing.holds
+        if holds is None or holds[0] != self._database.steps:
+            return False
+        return standing.told_at <= now <= holds[1]
 
     def reserve(
         self, user_id: str, limits: Sequence[Limit], name: str = ""
@@ -104,7 +111,8 @@ class SQLiteLedger:
             first_use = claim_code(connection, code_digests)
             if first_use:
                 clear(connection, user_id)
-            standing, _ = read_standing(connection, user_id, nonce, session_id)
+            asked = Asked(user_id, nonce, session_id)
+            standing, _ = read_standing(connection.cursor(), asked)
             return Settlement(first_use, standing, is_counted(connection, ticket))
 
     def spend(
@@ -116,9 +124,9 @@ class SQLiteLedger:
     ) -> Spending:
         if not approvals:
             return Spending(self.standing(user_id, nonce, session_id), None)
-        asked = user_id, nonce, session_id, approvals
+        asked = Asked(user_id, nonce, session_id, approvals)
         with self._database.step() as connection:
-            standing, _ = read_standing(connection, *asked)
+            standing, _ = read_standing(connection.cursor(), asked)
             return Spending(standing, spend_first(connection, approvals, standing))
 
     def clear(self, user_id: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
+from typing import TypeVarTuple
 
 #: Seconds for which SQLite itself may wait.
 LONGEST_BLOCK = 0.02
@@ -20,9 +21,10 @@ LONGEST_BLOCK = 0.02
 PAUSE = 0.005
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
-def patiently(run: Callable[[], T], timeout: float) -> T:
+def patiently(timeout: float, run: Callable[[*Ts], T], *args: *Ts) -> T:
     """Run something until nobody else holds the lock that it needs.
 
     :param timeout: seconds to wait for that.
@@ -31,7 +33,7 @@ def patiently(run: Callable[[], T], timeout: float) -> T:
     patience = time.monotonic() + timeout
     while True:
         try:
-            return run()
+            return run(*args)
         except sqlite3.OperationalError as error:
             if not is_busy(error) or time.monotonic() > patience:
                 raise
@@ -46,7 +48,7 @@ def transaction(connection: sqlite3.Connection, timeout: float) -> Iterator[None
     """
     try:
         # In here: a signal may raise as soon as the lock is held.
-        patiently(lambda: connection.execute("BEGIN IMMEDIATE"), timeout)
+        patiently(timeout, connection.execute, "BEGIN IMMEDIATE")
         yield
         connection.execute("COMMIT")
     except BaseException:

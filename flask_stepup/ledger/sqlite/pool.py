@@ -1,4 +1,8 @@
-"""SQLite connections, lent to one thread at a time and never taken across a fork."""
+"""SQLite connections, lent to one thread at a time and never taken across a fork.
+
+Each is lent as a cursor of it, which was made once: to make one for each look-up would
+take longer than the look-up.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from contextlib import contextmanager
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -24,9 +26,9 @@ File = tuple[int, int]
 
 
 class Pool(Protocol):
-    """Lends connections in autocommit mode."""
+    """Lends cursors of connections in autocommit mode."""
 
-    def connection(self) -> AbstractContextManager[sqlite3.Connection]:
+    def cursor(self) -> AbstractContextManager[sqlite3.Cursor]:
         """Lend one."""
         ...
 
@@ -46,39 +48,19 @@ class FilePool:
         self._path = path
         self._timeout = timeout
         self._prepare = prepare
-        self._idle: list[tuple[sqlite3.Connection, File]] = []
+        self._idle: list[tuple[sqlite3.Cursor, File]] = []
         self.lent: set[object] = set()
         fork.pools.add(self)
         weakref.finalize(self, _close_all, self._idle)
 
-    @contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
-        ticket = object()
-        try:
-            # In here: a signal may raise as soon as the ticket is taken.
-            fork.enter(self, ticket)
-            connection, file = self._take()
-            useful = True
-            try:
-                yield connection
-            except sqlite3.DatabaseError as error:
-                # A full disk or a lock passes. A corrupt file has to be replaced, and
-                # what this connection has read of it is no longer true.
-                useful = isinstance(error, sqlite3.OperationalError)
-                raise
-            finally:
-                # One that a signal left half-way holds the lock that all others want.
-                if useful and not connection.in_transaction:
-                    self._idle.append((connection, file))
-                else:
-                    connection.close()
-        finally:
-            self.lent.discard(ticket)
+    def cursor(self) -> _Loan:
+        return _Loan(self)
 
     def close(self) -> None:
         _close_all(self._idle)
 
-    def _take(self) -> tuple[sqlite3.Connection, File]:
+    def take(self) -> tuple[sqlite3.Cursor, File]:
+        """Return a cursor, and the file that it reads."""
         # A file that was deleted or replaced lives on for those who have it open, who
         # then would write where no other worker looks.
         try:
@@ -88,14 +70,18 @@ class FilePool:
         while True:
             # pop and append are atomic: a guarded request waits for no lock of ours.
             try:
-                connection, opened = self._idle.pop()
+                cursor, opened = self._idle.pop()
             except IndexError:
                 return self._open()
             if opened == file:
-                return connection, opened
-            connection.close()
+                return cursor, opened
+            cursor.connection.close()
 
-    def _open(self) -> tuple[sqlite3.Connection, File]:
+    def give_back(self, cursor: sqlite3.Cursor, file: File) -> None:
+        """Keep a cursor for the next user."""
+        self._idle.append((cursor, file))
+
+    def _open(self) -> tuple[sqlite3.Cursor, File]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Left to itself SQLite makes a file that others may read; its companions, -wal
         # and -shm, take over the permissions of the file. Never open a file that is
@@ -109,10 +95,46 @@ class FilePool:
             self._prepare(connection)
             if _file_at(self._path) != file:
                 raise sqlite3.OperationalError("the file was replaced meanwhile")
-            return connection, file
+            return connection.cursor(), file
         except BaseException:
             connection.close()
             raise
+
+
+class _Loan:
+    """One cursor, and the ticket that keeps forks waiting until it is back.
+
+    A class, since each guarded request comes here: a generator takes thrice as long.
+    """
+
+    __slots__ = ("_cursor", "_file", "_pool")
+
+    def __init__(self, pool: FilePool) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> sqlite3.Cursor:
+        try:
+            # In here: a signal may raise as soon as the ticket is taken.
+            fork.enter(self._pool, self)
+            self._cursor, self._file = self._pool.take()
+            return self._cursor
+        except BaseException:
+            self._pool.lent.discard(self)
+            raise
+
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        connection = self._cursor.connection
+        try:
+            # A full disk or a lock passes. A corrupt file has to be replaced, and what
+            # this connection has read of it is no longer true. One that a signal left
+            # half-way holds the lock that all others want, or reads what has been.
+            passes = error is None or isinstance(error, sqlite3.OperationalError)
+            if passes and not connection.in_transaction:
+                self._pool.give_back(self._cursor, self._file)
+            else:
+                connection.close()
+        finally:
+            self._pool.lent.discard(self)
 
 
 class MemoryPool:
@@ -124,26 +146,29 @@ class MemoryPool:
     def __init__(self, timeout: float, prepare: Prepare) -> None:
         self._timeout = timeout
         self._turn = threading.Lock()
-        self._connection = _connect(":memory:", timeout)
-        prepare(self._connection)
-        weakref.finalize(self, self._connection.close)
+        connection = _connect(":memory:", timeout)
+        self._cursor = connection.cursor()
+        prepare(connection)
+        weakref.finalize(self, connection.close)
 
-    @contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
+    def cursor(self) -> MemoryPool:
+        return self
+
+    def __enter__(self) -> sqlite3.Cursor:
         if not self._turn.acquire(timeout=self._timeout):
             raise sqlite3.OperationalError("timed out waiting for the ledger in memory")
-        try:
-            yield self._connection
-        finally:
-            self._turn.release()
+        return self._cursor
+
+    def __exit__(self, *_: object) -> None:
+        self._turn.release()
 
     def close(self) -> None:
         """Keep the connection: it is the database. It ends with this object."""
 
 
-def _close_all(idle: list[tuple[sqlite3.Connection, File]]) -> None:
+def _close_all(idle: list[tuple[sqlite3.Cursor, File]]) -> None:
     while idle:
-        idle.pop()[0].close()
+        idle.pop()[0].connection.close()
 
 
 def _connect(database: str, timeout: float) -> sqlite3.Connection:
@@ -155,6 +180,6 @@ def _connect(database: str, timeout: float) -> sqlite3.Connection:
     )
 
 
-def _file_at(path: Path) -> File:
+def _file_at(path: str | Path) -> File:
     stat = os.stat(path)
     return stat.st_dev, stat.st_ino

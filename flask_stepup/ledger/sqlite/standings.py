@@ -36,6 +36,19 @@ _SPENT = (
 )
 
 
+class Asked(NamedTuple):
+    """Whom, and what, is asked about.
+
+    :param session_id: of the person, at the identity provider.
+    :param approvals: of which it is asked whether they are spent.
+    """
+
+    user_id: str
+    nonce: str
+    session_id: str | None = None
+    approvals: Collection[str] = ()
+
+
 class Reading(NamedTuple):
     """A standing, and the newest time that the ledger had seen before."""
 
@@ -52,22 +65,17 @@ def revoke(connection: sqlite3.Connection, key: str) -> None:
     )
 
 
-def read_standing(
-    connection: sqlite3.Connection,
-    user_id: str,
-    nonce: str,
-    session_id: str | None,
-    approvals: Collection[str] = (),
-) -> Reading:
+def read_standing(cursor: sqlite3.Cursor, asked: Asked) -> Reading:
     """Read what has been revoked, and which of the approvals are spent."""
+    user_id, nonce, session_id, approvals = asked
     session, user = session_key(nonce), user_key(user_id)
-    login = user_key(user_id, session_id)
+    login = user if session_id is None else user_key(user_id, session_id)
     now = time.time()
     if not approvals:
-        told = connection.execute(_ANY_REVOKED, (session, user, login)).fetchone()
-        if told is not None and not any(told[2:]):
-            return Reading(Standing(told[0], told_at=now), told[1])
-    rows = _rows(connection, (session, user, login), approvals, now)
+        told = cursor.execute(_ANY_REVOKED, (session, user, login)).fetchall()
+        if told and not any(told[0][2:]):
+            return Reading(Standing(told[0][0], told_at=now), told[0][1])
+    rows = _rows(cursor, (session, user, login), approvals, now)
     if not rows:
         raise sqlite3.OperationalError("the ledger has no id")
     ledger_id, newest, *_ = rows[0]
@@ -86,16 +94,16 @@ def read_standing(
 
 
 def _rows(
-    connection: sqlite3.Connection,
+    cursor: sqlite3.Cursor,
     revocations: tuple[str, str, str],
     approvals: Collection[str],
     now: float,
 ) -> list[Any]:
     if not approvals:
-        return connection.execute(_REVOCATIONS, revocations).fetchall()
+        return cursor.execute(_REVOCATIONS, revocations).fetchall()
     # One statement sees one state of the file: what is revoked goes with what is spent.
     spent = _SPENT.format(", ".join("?" * len(approvals)))
-    return connection.execute(
+    return cursor.execute(
         f"{_REVOCATIONS} UNION ALL {spent}",
         (*revocations, now, *map(approval_key, approvals)),
     ).fetchall()

@@ -31,13 +31,13 @@ class Timekeeping:
 
     leeway: float
 
+    def is_up_to_date(self, newest: float, now: float) -> bool:
+        """Whether nothing has to be done about either."""
+        return -PERIOD <= newest - now <= self.leeway + SLACK
+
     def is_set_back(self, newest: float, now: float) -> bool:
         """Whether a clock that says now has said something much later before."""
         return newest - now > self.leeway + SLACK
-
-    def is_due(self, newest: float, now: float) -> bool:
-        """Whether it has to be written down again how late it is."""
-        return now - newest > PERIOD
 
     def keep(self, connection: sqlite3.Connection) -> str:
         """Write down how late it is; in a transaction that writes.
