@@ -22,6 +22,10 @@ SDK = "clerk-backend-api"
 IMPORTS = {
     "httpx (which both of the next two need)": "import httpx",
     OURS: "import flask_stepup",
+    "flask-stepup, with what a verification needs": (
+        "import flask_stepup; from flask_stepup import clerk; "
+        "from flask_stepup.ledger import sqlite"
+    ),
     SDK: "from clerk_backend_api import Clerk",
     "clerk-backend-api, with what a verification needs": (
         "from clerk_backend_api import Clerk; Clerk(bearer_auth='sk').users"

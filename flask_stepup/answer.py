@@ -121,8 +121,12 @@ def not_stored(response: Response) -> Response:
 
 def finished(response: Response) -> Response:
     """Add what every answer of ours has."""
-    response.headers["Cache-Control"] = "no-store"
-    response.vary.update(looked_at())
+    headers = response.headers
+    headers["Cache-Control"] = "no-store"
+    if "Vary" in headers:
+        response.vary.update(looked_at())
+    else:
+        headers["Vary"] = ", ".join(looked_at())
     return response
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from flask import request
 from .action import Action
 from .errors import InvalidToken
 from .gate import Gate
+from .ledger import Standing
 from .marker import Operation
 from .policy import Policy
 from .policy_fields import SAFE_METHODS
@@ -79,17 +79,23 @@ class Challenge:
         """Where the person goes on after a right code."""
         return self.path if self.repeats_itself else self.came_from
 
-    def seal(self, gate: Gate, subject: Subject) -> str:
+    def seal(
+        self, gate: Gate, subject: Subject, standing: Standing | None = None
+    ) -> str:
         """Return the token, good for this person in this session alone.
 
+        :param standing: that the ledger has told in this request; without it, it is
+            asked.
         :raises LedgerUnavailable: it cannot be known whether the session is revoked.
         """
-        value = _told(asdict(self)) | {"policy": _told(asdict(self.policy))}
+        value = _told(self) | {"policy": _told(self.policy)}
+        if self.form:
+            value["form"] = _told(self.form)
         if self.action:
             # Pairs: tokens do not keep the order of names, in which they are shown.
             pairs = list(self.action.values.items())
             value["action"] = {"digest": self.action.digest, "values": pairs}
-        parts = gate.elevation.bind(subject).parts()
+        parts = gate.elevation.bind(subject, standing).parts()
         return gate.signer.dumps("challenge", parts, value)
 
     @property
@@ -185,9 +191,10 @@ _SHAPE = {
 }
 
 
-def _told(facts: dict[str, Any]) -> dict[str, Any]:
-    # Addresses have room for little.
-    return {name: fact for name, fact in facts.items() if fact is not None}
+def _told(value: Any) -> dict[str, Any]:
+    # None is left out: addresses have room for little.
+    facts = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
+    return {name: fact for name, fact in facts if fact is not None}
 
 
 def _unpacked(value: dict[str, Any]) -> Challenge:

@@ -36,23 +36,25 @@ class Elevation:
         nonce = session_state.read_nonce() if keeps_cookies() else None
         return Binding(subject.user_id, nonce, subject.session_id)
 
-    def bind(self, subject: Subject) -> Binding:
+    def bind(self, subject: Subject, standing: Standing | None = None) -> Binding:
         """Return what a token made now is bound to; a new session gets its nonce.
 
         A revoked nonce, which an old cookie brought back, is replaced.
 
+        :param standing: that the ledger has told in this request; without it, it is
+            asked.
         :raises LedgerUnavailable: it cannot be known whether it is revoked.
         :raises SessionFull: the session's cookie has no room for a nonce.
         """
-        if not keeps_cookies():
-            return self.binding(subject)
         binding = self.binding(subject)
-        if binding.nonce and self._inquiry.standing(binding).session_revoked:
+        if binding.nonce:
+            standing = standing or self._inquiry.standing(binding)
+            if not standing.session_revoked:
+                return binding
             session_state.drop()
             # Whoever ended it may not have known of the login: it is known now.
             self._end_login(subject)
-        session_state.ensure_nonce()
-        return self.binding(subject)
+        return self._ready(subject)
 
     def grant(
         self, subject: Subject, level: Level, scope: str, standing: Standing

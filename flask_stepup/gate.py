@@ -79,23 +79,26 @@ class Gate:
 
         :raises Refusal: what to answer instead.
         """
-        subject, action = self.admission.subject(), None
+        subject, action, standing = self.admission.subject(), None, None
         if policy.needs_approval:
             binding = self.elevation.binding(subject)
             action, shortfall = self.approvals.spend(policy, subject, binding)
         elif self.passing.lets_by(policy, subject):
             return
         else:
-            shortfall = self.assess(policy, subject).shortfall
+            shortfall, _, standing = self.assess(policy, subject)
         if shortfall:
-            policy = replace(policy, reason=reason_text(policy.reason))
+            if callable(policy.reason):
+                policy = replace(policy, reason=reason_text(policy.reason))
             reverification_required.send(
                 real_app(),
                 user_id=subject.user_id,
                 policy=policy,
                 cause=shortfall.cause,
             )
-            raise ReverificationRequired(policy, shortfall, subject, action)
+            refusal = ReverificationRequired(policy, shortfall, subject, action)
+            refusal.standing = standing
+            raise refusal
 
     def is_met(self, policy: Policy) -> bool:
         """Whether the person meets the policy; nothing is spent.

@@ -49,7 +49,7 @@ def current_language() -> Language:
     """
     if not has_request_context():
         return _language("", _SOURCE)
-    folder = str(Path(current_app.root_path, "translations"))
+    folder = _folder(current_app.root_path)
     wanted = [_babels_choice()] if _has_babel() else accepted_languages()
     return _language(folder, _best(wanted, _known(folder)))
 
@@ -98,6 +98,11 @@ def _best(wanted: Iterable[str], known: Mapping[str, str]) -> str:
                 return known[tag]
             tag = tag.rpartition("-")[0]
     return _SOURCE
+
+
+@cache
+def _folder(root_path: str) -> str:
+    return str(Path(root_path, "translations"))
 
 
 @cache

@@ -6,6 +6,7 @@ from werkzeug.exceptions import Forbidden
 
 from .action import Action
 from .errors import Refusal
+from .ledger import Standing
 from .policy import Cause
 from .policy import Policy
 from .policy import Shortfall
@@ -22,6 +23,8 @@ class ReverificationRequired(Refusal, Forbidden):
     """
 
     description: str = "Confirm with a code that it is you."
+    # What the ledger has told in this request, so that it need not be asked again.
+    standing: Standing | None = None
 
     def __init__(
         self,

@@ -70,7 +70,8 @@ def _challenging(required: ReverificationRequired) -> Problem:
     if not required.shortfall.code_helps:
         return problem
     gate = current_gate()
-    token = new_challenge(gate, required).seal(gate, required.subject)
+    challenge = new_challenge(gate, required)
+    token = challenge.seal(gate, required.subject, required.standing)
     return problem.plus(challenge=token, verify_url=address_of("stepup.verify"))
 
 

@@ -219,11 +219,11 @@ def test_optional_libraries_are_imported_only_when_used() -> None:
     ]
 
     assert wrong == []
-    assert {"flask_stepup.extension", "flask_stepup.ledger.sqlite.ledger"} <= loaded
+    assert {"flask_stepup.extension", "flask_stepup.ledger.protocol"} <= loaded
 
 
 def test_importing_the_package_loads_no_optional_library() -> None:
-    """Nor the sandbox, the command line or the test kit."""
+    """Nor the sandbox, the command line, the test kit, or any kind of ledger."""
     program = "import sys, flask_stepup; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -234,6 +234,7 @@ def test_importing_the_package_loads_no_optional_library() -> None:
     assert not [m for m in loaded if m.startswith("flask_stepup.sandbox")]
     assert "flask_stepup.cli" not in loaded
     assert "flask_stepup.testing" not in loaded
+    assert not {"flask_stepup.ledger.sqlite", "sqlite3"} & set(loaded)
 
 
 def test_the_http_client_is_loaded_with_a_key() -> None:

@@ -89,15 +89,16 @@ def signature() -> Contestant:
     cookies, _ = verified(app)
     gate = app.extensions["stepup"]
     app.request_context(environ_of("/account", cookies)).push()
-    subject = gate.subject()
+    subject, policy = gate.subject(), gate.settings.preset
 
     def look() -> Any:
-        return gate.keeping.markers(gate.elevation.binding(subject), "")
+        return gate.passing.lets_by(policy, subject)
 
     def look_anew() -> Any:
         gate.keeping._open_marker.cache_clear()
-        return look()
+        return gate.keeping.markers(gate.elevation.binding(subject), "")
 
+    assert gate.is_met(policy)
     assert look()
     assert look_anew()
     return Contestant({"signature": look, "signature_first_seen": look_anew})

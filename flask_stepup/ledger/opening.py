@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from .protocol import Ledger
-from .sqlite import SQLiteLedger
 
 #: Schemes of Redis and Valkey.
 _SERVERS = ("redis", "rediss", "valkey", "unix")
@@ -29,11 +28,11 @@ def open_ledger(
     """
     scheme, separator, rest = uri.partition("://")
     if separator and scheme == "memory" and not rest:
-        return SQLiteLedger(None, timeout, leeway=leeway)
+        return _in_sqlite(None, timeout, leeway)
     # No file is meant that is called ":memory:" or has a query in its name.
     is_path = re.fullmatch(r"/[^?:]+", rest) and rest.isprintable()
     if scheme == "sqlite" and is_path:
-        return SQLiteLedger(Path(folder, rest[1:]), timeout, leeway=leeway)
+        return _in_sqlite(Path(folder, rest[1:]), timeout, leeway)
     if separator and scheme in _SERVERS:
         return _on_server(uri, timeout, app_name)
     # Whatever it is may hold a password, so it is not shown.
@@ -43,6 +42,13 @@ def open_ledger(
         "'sqlite:////full/path.db', 'redis://host:6379/0' (or rediss://, valkey://, "
         "unix:///path/to/socket), or 'memory://' for tests"
     )
+
+
+# Each kind is imported when it is wanted: the others are code that nobody runs.
+def _in_sqlite(path: Path | None, timeout: float, leeway: float) -> Ledger:
+    from .sqlite import SQLiteLedger
+
+    return SQLiteLedger(path, timeout, leeway=leeway)
 
 
 def _on_server(uri: str, timeout: float, app_name: str) -> Ledger:
