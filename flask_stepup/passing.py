@@ -58,11 +58,10 @@ class Passing:
         :raises LedgerUnavailable: it cannot be known.
         """
         nonce, token = session_state.read_nonce_and_token(policy.scope)
-        passed = self._passed.get(token) if token else None
-        if token is None or passed is None:
-            return False
+        passed = self._passed.get(token)
         if (
-            passed.binding != (subject.user_id, nonce, subject.session_id)
+            passed is None
+            or passed.binding != (subject.user_id, nonce, subject.session_id)
             or passed.scope != policy.scope
             or subject.factor_ages is not None
             or is_bearer()
@@ -86,9 +85,9 @@ class Passing:
         :param markers: of that scope. Where there are several, none is remembered.
         :param standing: of this person and session.
         """
-        token = session_state.read_token(scope) if binding.nonce else None
-        if token is None or len(markers) != 1:
+        if not binding.nonce or len(markers) != 1:
             return
+        _, token = session_state.read_nonce_and_token(scope)
         (marker,) = markers
         if marker.counts_under(standing):
             passed = _Passed(binding, scope, marker, marker.latest, standing)

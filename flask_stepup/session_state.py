@@ -53,14 +53,14 @@ def read_token(name: str) -> str | None:
     return token if isinstance(token, str) else None
 
 
-def read_nonce_and_token(name: str) -> tuple[str, str | None]:
-    """Return both at once, as each guarded request needs them."""
+def read_nonce_and_token(name: str) -> tuple[str, str]:
+    """Return both at once, as each guarded request needs them, empty if not there."""
     session = real_session()
     nonce, tokens = session.get(NONCE_KEY), session.get(TOKENS_KEY)
     token = tokens.get(name) if isinstance(tokens, dict) else None
     return (
         nonce if isinstance(nonce, str) and nonce.isascii() else "",
-        token if isinstance(token, str) else None,
+        token if isinstance(token, str) else "",
     )
 
 

@@ -196,6 +196,22 @@ def test_answers_vary_by_what_was_looked_at(app: Flask, row: str) -> None:
     assert set(vary.as_set()) == {name.lower() for name in names}
 
 
+@pytest.mark.parametrize("row", ["no Accept", "page", "page that posts", "htmx"])
+def test_a_refusal_asks_the_ledger_once(app: Flask, row: str) -> None:
+    """What refuses a request also tells whether its session was ended."""
+    method, headers, _ = ROWS[row]
+    client = app.test_client()
+    client.open("/decorated", method=method, headers=headers)
+    statements: list[str] = []
+    with app.extensions["stepup"].ledger._database._pool.cursor() as cursor:
+        cursor.connection.set_trace_callback(statements.append)
+
+    answer = client.open("/decorated", method=method, headers=headers)
+
+    assert answer.status_code in (303, 403)
+    assert len([sql for sql in statements if "FROM revocations" in sql]) == 1
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_what_the_view_lets_be_kept_is_kept_for_one_person(
     make_app: MakeApp, codes: Codes, way: str

@@ -23,9 +23,9 @@ from ledgers import START
 
 from flask_stepup import StepUp
 from flask_stepup import Subject
+from flask_stepup.binding import Binding
 from flask_stepup.gate import Gate
 from flask_stepup.inquiry import Inquiry
-from flask_stepup.ledger import Ledger
 from flask_stepup.ledger import Standing
 from flask_stepup.marker import Marker
 from flask_stepup.passing import Passing
@@ -36,7 +36,6 @@ ALICE = Subject("alice", "login")
 STRICT = Policy("second_factor", 600)
 #: Markers for nearly everything.
 LAX = Policy("second_factor", 86_400)
-BEARER = {"Authorization": "Bearer token"}
 
 
 class World:
@@ -244,42 +243,118 @@ def test_a_marker_from_the_future_is_refused(world: World) -> None:
     assert not world.lets_by()
 
 
-@pytest.mark.parametrize(("ahead", "passes"), [(10, True), (11, False)])
-def test_a_ledger_whose_clock_is_ahead_is_believed(
-    tmp_path: Path, ahead: int, passes: bool
-) -> None:
-    """Promise 2: a marker is as old as the later of two clocks says."""
-    with time_machine.travel(START, tick=False) as clock:
-        world = World("memory://", tmp_path, clock)
-        ledger: Any = Elsewhere(world.gate.ledger, ahead)
-        world.gate.passing = Passing(Inquiry(ledger, 10), 10)
-        world.prove(second=0)
-        with world.asked():
-            assert world.gate.passing.lets_by(STRICT, ALICE) is passes
+class Watched:
+    """The ledger of a world, as it is asked by the gate, and by it alone.
 
+    :param ahead: seconds by which its clock is ahead of this host's.
+    """
 
-class Elsewhere:
-    """A ledger on a host whose clock is ahead of this one's."""
-
-    def __init__(self, ledger: Ledger, ahead: float) -> None:
-        self._ledger = ledger
+    def __init__(self, world: World, ahead: float = 0.0) -> None:
+        self._ledger = world.gate.ledger
         self._ahead = ahead
+        self.asked = 0
+        it: Any = self
+        world.gate.inquiry = Inquiry(it, 10)
+        world.gate.passing = Passing(world.gate.inquiry, 10)
 
     def standing(self, *asked: Any) -> Standing:
+        self.asked += 1
         told = self._ledger.standing(*asked)
+        if not self._ahead:
+            return told
         return replace(told, told_at=told.told_at + self._ahead, holds=None)
 
-    def still_tells(self, *_: object) -> bool:
-        return False
+    def still_tells(self, standing: Standing, now: float) -> bool:
+        return self._ledger.still_tells(standing, now)
+
+
+@pytest.mark.parametrize(("ahead", "passes"), [(10, True), (11, False)])
+def test_a_ledger_whose_clock_is_ahead_is_believed(
+    world: World, ahead: int, passes: bool
+) -> None:
+    """Promise 2: a marker is as old as the later of two clocks says."""
+    Watched(world, ahead)
+    world.prove(second=0)
+    with world.asked():
+        assert world.gate.passing.lets_by(STRICT, ALICE) is passes
+
+
+def asked_by_each(world: World, watched: Watched, requests: int) -> list[int]:
+    """How often each of some requests asks the ledger."""
+    counts = []
+    for _ in range(requests):
+        watched.asked = 0
+        with world.asked():
+            world.gate.is_met(STRICT)
+        counts.append(watched.asked)
+    return counts
+
+
+def test_a_ledger_in_memory_is_asked_when_something_was_written(
+    tmp_path: Path,
+) -> None:
+    """And not again before something else is."""
+    with time_machine.travel(START, tick=False) as clock:
+        world = World("memory://", tmp_path, clock)
+        watched = Watched(world)
+        world.prove(second=0)
+        assert asked_by_each(world, watched, 3) == [0, 0, 0]
+        world.gate.ledger.revoke_user("bob")
+        assert asked_by_each(world, watched, 3) == [1, 0, 0]
+
+
+def test_a_ledger_in_a_file_is_asked_once_by_each_request(tmp_path: Path) -> None:
+    """Others write there, too."""
+    with time_machine.travel(START, tick=False) as clock:
+        world = World("sqlite:///ledger.db", tmp_path, clock)
+        watched = Watched(world)
+        world.prove(second=0)
+        assert asked_by_each(world, watched, 3) == [1, 1, 1]
+
+
+def test_who_does_not_pass_any_more_is_forgotten(world: World) -> None:
+    """The request that notices asks twice; those after it are as all others."""
+    watched = Watched(world)
+    world.prove(second=0)
+    world.gate.ledger.revoke_user("alice")
+    assert asked_by_each(world, watched, 3) == [2, 1, 1]
+
+
+def test_what_was_met_otherwise_is_not_remembered(world: World) -> None:
+    """By the markers of a program, or by a claim, while there is a session, too."""
+    world.prove("pay", second=0)
+    with world.asked():
+        standing = world.gate.standing(ALICE)
+        marker = Marker(standing.ledger_id, standing.generation, (None, START))
+        program = Binding("alice", None, "login")
+        seal = world.gate.signer
+        both = ",".join(marker.seal(seal, program, scope) for scope in ("", "pay"))
+    policy = Policy(scope="pay")
+    with world.asked(Authorization="Bearer token", Stepup_Marker=both):
+        assert world.gate.assess(policy, ALICE).shortfall is None
+        assert not world.gate.passing.lets_by(policy, ALICE)
+    twice = ",".join([marker.seal(seal, program, "pay")] * 2)
+    with world.asked(Authorization="Bearer token", Stepup_Marker=twice):
+        assert world.gate.assess(policy, ALICE).shortfall is None
+    assert world.lets_by(policy)
+
+    world.kept["_stepup"][""] = "of somebody else"
+    with world.asked():
+        claimed = Subject("alice", "login", [0, 0])
+        assert world.gate.assess(STRICT, claimed).shortfall is None
+    assert not world.lets_by()
 
 
 def test_only_so_many_markers_are_remembered(world: World) -> None:
     """Each app has room for a number of them, and whoever has none is assessed."""
-    for number in range(REMEMBERED + 5):
-        world.kept["_stepup_sid"] = f"nonce {number}"
-        world.kept.pop("_stepup", None)
+    assert REMEMBERED == 1_024
+    for number in range(REMEMBERED):
+        world.kept = {"_stepup_sid": f"nonce {number}"}
         world.prove(second=0)
-    assert 0 < len(world.gate.passing._passed) <= REMEMBERED
+    assert len(world.gate.passing._passed) == REMEMBERED
+    world.kept = {"_stepup_sid": "one more"}
+    world.prove(second=0)
+    assert len(world.gate.passing._passed) == 1
     assert world.lets_by()
 
 

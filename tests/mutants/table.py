@@ -31,7 +31,11 @@ PARTS: dict[str, Part] = {
     "signing": Part(("signing.py",), ("test_signing.py", "test_keys.py")),
     "marker": Part(
         ("marker.py",),
-        ("test_marker.py", "test_elevation.py test_scopes.py", "test_approvals.py"),
+        (
+            "test_marker.py test_passing.py",
+            "test_elevation.py test_scopes.py",
+            "test_approvals.py",
+        ),
     ),
     "policy": Part(
         ("policy.py",),
@@ -52,10 +56,11 @@ PARTS: dict[str, Part] = {
     "gate": Part(
         ("gate.py",),
         (
-            "test_gate.py",
+            "test_gate.py test_passing.py",
             "test_elevation.py",
-            "test_guard.py test_status.py",
+            "test_guard.py test_status.py test_answers.py",
             "test_scopes.py test_approvals.py test_attempts.py test_extension.py",
+            "test_observability.py",
         ),
     ),
     "keeping": Part(
@@ -68,6 +73,7 @@ PARTS: dict[str, Part] = {
         ),
     ),
     "inquiry": Part(("inquiry.py",), ("test_inquiry.py", "test_approvals.py")),
+    "passing": Part(("passing.py",), ("test_passing.py", "test_gate.py")),
     "challenge": Part(
         ("challenge.py",),
         (
