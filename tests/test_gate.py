@@ -234,8 +234,11 @@ def test_a_bearer_is_granted_a_token(app: Flask, gate: Gate) -> None:
         gate.require(STANDING)
 
 
-def test_forgetting_ends_this_session_and_is_told(app: Flask, gate: Gate) -> None:
+def test_forgetting_ends_this_session_and_is_told(
+    app: Flask, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
     """Once: where there is nothing to end any more, nothing is told."""
+    caplog.set_level("INFO", "flask_stepup")
     session["who"] = "alice"
     gate.grant("second_factor", "vault")
     kept = dict(session)
@@ -246,6 +249,7 @@ def test_forgetting_ends_this_session_and_is_told(app: Flask, gate: Gate) -> Non
         gate.forget()
     assert told == [(app, {"user_id": None})]
     assert told[0][0] is app
+    assert len([line for line in caplog.messages if "elevation" in line]) == 1
     session.update(kept)
     assert not gate.is_met(STANDING)
 

@@ -937,3 +937,15 @@ print("answered")
 resource.setrlimit(resource.RLIMIT_FSIZE, before)
 """
     assert_alone_prints("answered\n", script, tmp_path)
+
+
+def test_what_cannot_be_opened_keeps_no_fork_waiting(
+    opened: Callable[..., Ledger], tmp_path: Path
+) -> None:
+    """A fork waits for those who use a connection, and nobody got one."""
+    ledger: Any = opened("sqlite:///folder/ledger.db")
+    shutil.rmtree(tmp_path / "folder")
+    (tmp_path / "folder").write_text("no folder any more")
+    with pytest.raises(LedgerUnavailable):
+        ledger.standing("u", "s")
+    assert ledger._database._pool.lent == set()

@@ -60,7 +60,7 @@ PARTS: dict[str, Part] = {
             "test_elevation.py",
             "test_guard.py test_status.py test_answers.py",
             "test_scopes.py test_approvals.py test_attempts.py test_extension.py",
-            "test_observability.py",
+            "test_observability_records.py",
         ),
     ),
     "keeping": Part(
