@@ -127,7 +127,7 @@ def _signatures(times: Times, counts: Counts) -> Table:
     rows = [
         ("limit: hmac.digest over time and user", limit.told(), "1"),
         (
-            "flask-stepup, remembered signature",
+            "flask-stepup, for who has passed before: age, and ledger in memory, too",
             ours["signature"].told(),
             ours["signature"].over(limit).told(),
         ),

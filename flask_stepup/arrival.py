@@ -1,7 +1,7 @@
 """What is done when requests arrive, before anything of the app's looks at them.
 
-Once the first has come, nothing is done but for posts to the prompt. A route that is
-not guarded is as quick as it was.
+An app with Flask's own class of requests pays for it when the first one comes, and for
+posts: otherwise a route that is not guarded is as quick as it was.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import Any
 
 from flask import Flask
+from flask import Request
 
 from .app_gate import current_gate
 from .current import real_request
 from .field_order import keep_order_of_fields
-from .field_order import keeping_order_of_fields
+from .field_order import OrderKeepingRequest
 
 #: What JSON and base64 make of a byte at most, compression aside.
 _SWELLING = 8
@@ -24,21 +25,28 @@ _BESIDE = 131_072
 
 
 def prepare_arrivals(app: Flask, at_first: Callable[[Flask], None]) -> None:
-    """Be first to see the first request, and have all remember the order of fields.
+    """Have the order of fields kept in each request, and be first to see the first.
 
     :param at_first: called before all else of the first.
     """
+    # An app's own class, and one that it chooses later, may do anything: it is left
+    # alone, and each of its requests is looked at when it comes.
+    if app.request_class is Request:
+        with suppress(AttributeError):
+            app.request_class = OrderKeepingRequest
     # These Flask calls before all that is to be called before a request.
     preprocessors = app.url_value_preprocessors
+    waiting = [app]
 
     def prepare(*_: object) -> None:
         # Called first and struck off afterwards: another thread may be here too, and
         # nobody goes on before it was called. To be called twice does no harm.
-        at_first(app)
-        # Now, since an app may have chosen its class after it has set us up. What has
-        # arrived already is of the class before.
-        app.request_class = keeping_order_of_fields(app.request_class)
-        keep_order_of_fields()
+        if waiting:
+            at_first(app)
+            waiting.clear()
+        if not isinstance(real_request(), OrderKeepingRequest):
+            keep_order_of_fields()
+            return
         # By another list, since Flask is on its way through this one.
         others = [other for other in preprocessors[None] if other is not prepare]
         preprocessors[None] = others

@@ -12,6 +12,7 @@ from typing import Literal
 from flask import request
 
 from .action import Action
+from .binding import Binding
 from .errors import InvalidToken
 from .gate import Gate
 from .ledger import Standing
@@ -80,12 +81,14 @@ class Challenge:
         return self.path if self.repeats_itself else self.came_from
 
     def seal(
-        self, gate: Gate, subject: Subject, standing: Standing | None = None
+        self,
+        gate: Gate,
+        subject: Subject,
+        told: tuple[Binding, Standing] | None = None,
     ) -> str:
         """Return the token, good for this person in this session alone.
 
-        :param standing: that the ledger has told in this request; without it, it is
-            asked.
+        :param told: see :meth:`Elevation.bind`.
         :raises LedgerUnavailable: it cannot be known whether the session is revoked.
         """
         value = _told(self) | {"policy": _told(self.policy)}
@@ -95,7 +98,7 @@ class Challenge:
             # Pairs: tokens do not keep the order of names, in which they are shown.
             pairs = list(self.action.values.items())
             value["action"] = {"digest": self.action.digest, "values": pairs}
-        parts = gate.elevation.bind(subject, standing).parts()
+        parts = gate.elevation.bind(subject, told).parts()
         return gate.signer.dumps("challenge", parts, value)
 
     @property

@@ -36,19 +36,23 @@ class Elevation:
         nonce = session_state.read_nonce() if keeps_cookies() else None
         return Binding(subject.user_id, nonce, subject.session_id)
 
-    def bind(self, subject: Subject, standing: Standing | None = None) -> Binding:
+    def bind(
+        self, subject: Subject, told: tuple[Binding, Standing] | None = None
+    ) -> Binding:
         """Return what a token made now is bound to; a new session gets its nonce.
 
         A revoked nonce, which an old cookie brought back, is replaced.
 
-        :param standing: that the ledger has told in this request; without it, it is
-            asked.
+        :param told: what the ledger has told of whom in this request; it is asked
+            where that was another session.
         :raises LedgerUnavailable: it cannot be known whether it is revoked.
         :raises SessionFull: the session's cookie has no room for a nonce.
         """
         binding = self.binding(subject)
         if binding.nonce:
-            standing = standing or self._inquiry.standing(binding)
+            told_of, standing = told or (None, None)
+            if standing is None or told_of != binding:
+                standing = self._inquiry.standing(binding)
             if not standing.session_revoked:
                 return binding
             session_state.drop()

@@ -77,7 +77,7 @@ class StepUp:
         app.register_blueprint(prompt_blueprint(app), url_prefix=url_prefix)
         app.jinja_env.globals.setdefault("is_reverified", self.is_reverified)
         register_renderers(app)
-        # Last set up, so that it is first of all before each request.
+        # Last set up, so that it is first of all when a request comes.
         prepare_arrivals(app, join_companions)
         self._serves_an_app = True
 

@@ -86,7 +86,8 @@ def keep_order_of_fields() -> None:
     """Have the current request remember its fields in the order in which they come.
 
     Werkzeug groups them by name, and who reads the form first, as protection against
-    CSRF does, uses the body up. So this has to be called before everything else.
+    CSRF does, uses the body up. So this has to be called before everything else, for a
+    request that is none of :class:`OrderKeepingRequest`.
     """
     if request.method != "POST":
         return
@@ -98,20 +99,13 @@ def keep_order_of_fields() -> None:
             request.parameter_storage_class = stand_in
 
 
-def keeping_order_of_fields(request_class: type[Request]) -> type[Request]:
-    """Return a class of which each request does that by itself."""
-    if issubclass(request_class, _KeepsOrder):
-        return request_class
-    facts = {"__module__": request_class.__module__, "__doc__": request_class.__doc__}
-    return type(request_class.__name__, (_KeepsOrder, request_class), facts)
+class OrderKeepingRequest(Request):
+    """Flask's request, that does so by itself, when its form is read."""
 
-
-class _KeepsOrder:
     @cached_property
-    def parameter_storage_class(self) -> Any:
-        request: Any = self
-        kind: Any = super().parameter_storage_class  # type: ignore[misc]
-        return _InOrder(kind) if request.method == "POST" else kind
+    def parameter_storage_class(self) -> Any:  # type: ignore[override]
+        kind = super().parameter_storage_class
+        return _InOrder(kind) if self.method == "POST" else kind
 
 
 class _InOrder:

@@ -79,14 +79,16 @@ class Gate:
 
         :raises Refusal: what to answer instead.
         """
-        subject, action, standing = self.admission.subject(), None, None
+        subject, action, told = self.admission.subject(), None, None
         if policy.needs_approval:
             binding = self.elevation.binding(subject)
             action, shortfall = self.approvals.spend(policy, subject, binding)
         elif self.passing.lets_by(policy, subject):
             return
         else:
+            binding = self.elevation.binding(subject)
             shortfall, _, standing = self.assess(policy, subject)
+            told = binding, standing
         if shortfall:
             if callable(policy.reason):
                 policy = replace(policy, reason=reason_text(policy.reason))
@@ -97,7 +99,7 @@ class Gate:
                 cause=shortfall.cause,
             )
             refusal = ReverificationRequired(policy, shortfall, subject, action)
-            refusal.standing = standing
+            refusal.told = told
             raise refusal
 
     def is_met(self, policy: Policy) -> bool:

@@ -57,6 +57,8 @@ class Passing:
 
         :raises LedgerUnavailable: it cannot be known.
         """
+        if is_bearer():
+            return False
         nonce, token = session_state.read_nonce_and_token(policy.scope)
         passed = self._passed.get(token)
         if (
@@ -64,13 +66,12 @@ class Passing:
             or passed.binding != (subject.user_id, nonce, subject.session_id)
             or passed.scope != policy.scope
             or subject.factor_ages is not None
-            or is_bearer()
         ):
             return False
         now = time.time()
         return self._is_current(passed, policy, now) and (
             self._ledger.still_tells(passed.standing, now)
-            or self._still_counts(passed, token, now)
+            or self._still_counts(passed, policy, token)
         )
 
     def remember(
@@ -93,23 +94,32 @@ class Passing:
             passed = _Passed(binding, scope, marker, marker.latest, standing)
             self._remember(token, passed)
 
-    def _is_current(self, passed: _Passed, policy: Policy, now: float) -> bool:
+    def _is_current(
+        self, passed: _Passed, policy: Policy, now: float, lag: float = 0.0
+    ) -> bool:
+        """Whether all factors that count are young enough.
+
+        :param lag: seconds by which this host's clock is slow.
+        """
         leeway = self._leeway
         for factor in LEVELS[policy.level]:
             at = passed.marker.proved_at[factor]
-            if at is None or not is_current(now - at, policy.max_age, leeway):
+            if at is None or not is_current(now + lag - at, policy.max_age, leeway):
                 return False
         # A factor that does not count here may have been proved in the future.
         return passed.latest - now <= leeway
 
-    def _still_counts(self, passed: _Passed, token: str, now: float) -> bool:
+    def _still_counts(self, passed: _Passed, policy: Policy, token: str) -> bool:
         told = self._inquiry.standing(passed.binding)
-        if told.ahead_of(now, self._leeway) or not passed.marker.counts_under(told):
+        if not passed.marker.counts_under(told):
             self._passed.pop(token, None)
             return False
         if told.holds:
             self._remember(token, passed._replace(standing=told))
-        return True
+        # By the time that it is now: the ledger may have taken some.
+        now = time.time()
+        lag = told.ahead_of(now, self._leeway)
+        return self._is_current(passed, policy, now, lag)
 
     def _remember(self, token: str, passed: _Passed) -> None:
         if len(self._passed) >= REMEMBERED:

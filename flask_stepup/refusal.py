@@ -138,7 +138,7 @@ def _ask_by_page(required: ReverificationRequired) -> Response:
     challenge = new_challenge(gate, required)
     if not challenge.repeats_itself:
         challenge = challenge.keeping(suspend(gate.settings), gate.signer)
-    token = challenge.seal(gate, required.subject, required.standing)
+    token = challenge.seal(gate, required.subject, required.told)
     url = address_of("stepup.prompt", challenge=token)
     if challenge.repeats_itself and len(url) <= LONGEST_URL:
         return redirect(url)
@@ -152,7 +152,7 @@ def _ask_by_htmx(required: ReverificationRequired) -> Response:
     # A page whose address is too long for the prompt's is found again by less of it.
     for way_back in (page, page.partition("?")[0], home_path()):
         challenge = challenge.led_back_to(way_back)
-        token = challenge.seal(gate, required.subject, required.standing)
+        token = challenge.seal(gate, required.subject, required.told)
         url = address_of("stepup.prompt", challenge=token)
         if len(url) <= LONGEST_URL:
             return leading_htmx(problem_json(unmet_problem(required)), url)

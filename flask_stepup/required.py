@@ -5,6 +5,7 @@ from __future__ import annotations
 from werkzeug.exceptions import Forbidden
 
 from .action import Action
+from .binding import Binding
 from .errors import Refusal
 from .ledger import Standing
 from .policy import Cause
@@ -23,8 +24,8 @@ class ReverificationRequired(Refusal, Forbidden):
     """
 
     description: str = "Confirm with a code that it is you."
-    # What the ledger has told in this request, so that it need not be asked again.
-    standing: Standing | None = None
+    # What the ledger has told of whom, so that it need not be asked again.
+    told: tuple[Binding, Standing] | None = None
 
     def __init__(
         self,

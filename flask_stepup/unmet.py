@@ -71,7 +71,7 @@ def _challenging(required: ReverificationRequired) -> Problem:
         return problem
     gate = current_gate()
     challenge = new_challenge(gate, required)
-    token = challenge.seal(gate, required.subject, required.standing)
+    token = challenge.seal(gate, required.subject, required.told)
     return problem.plus(challenge=token, verify_url=address_of("stepup.verify"))
 
 

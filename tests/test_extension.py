@@ -315,3 +315,23 @@ def test_an_attribute_has_a_name(name: Any) -> None:
     """What can be no attribute of a user is refused when it is given."""
     with pytest.raises(ConfigurationError, match="use a name such as 'clerk_id'"):
         FlaskLogin(attribute=name)
+
+
+def test_ids_that_are_alike_are_told_apart() -> None:
+    """Whatever was asked before: to Python, 1 and True are one, and some texts are."""
+
+    class Loud(str):
+        def __str__(self) -> str:
+            return self.upper()
+
+    ids: list[Any] = ["alice", Loud("alice"), "1", 1, 0]
+    asked = iter([*ids, True, *ids])
+    app = Flask("app")
+    app.config.update(SECRET_KEY="k" * 32, STEPUP_STORAGE_URI="memory://")
+    stepup = StepUp(app, verifier=Codes(), subject_loader=lambda: next(asked))
+    with app.test_request_context():
+        told = [getattr(stepup.subject(), "user_id", None) for _ in ids]
+        with pytest.raises(ConfigurationError, match="not bool"):
+            stepup.subject()
+        again = [getattr(stepup.subject(), "user_id", None) for _ in ids]
+    assert told == again == ["alice", "ALICE", "1", "1", "0"]

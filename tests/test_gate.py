@@ -254,6 +254,27 @@ def test_forgetting_ends_this_session_and_is_told(
     assert not gate.is_met(STANDING)
 
 
+def test_what_a_receiver_grants_is_not_dropped_with_an_old_session(
+    app: Flask, gate: Gate
+) -> None:
+    """What is revoked of a session says nothing of the one that has begun since."""
+    session["who"] = "alice"
+    gate.grant("second_factor", "vault")
+    kept = dict(session)
+    gate.forget()
+    session.update(kept)
+
+    def grant(sender: Flask, **_: Any) -> None:
+        gate.elevation.bind(gate.subject())
+        gate.grant("second_factor", "vault")
+
+    with reverification_required.connected_to(grant, app):
+        with pytest.raises(ReverificationRequired) as refused:
+            gate.require(STANDING)
+    gate.elevation.bind(gate.subject(), refused.value.told)
+    assert gate.is_met(STANDING)
+
+
 def test_forgetting_ends_the_login_too(gate: Gate) -> None:
     """What a claim proves, and whatever was granted to bearers of that login."""
     before = gate.standing(ALICE).generation

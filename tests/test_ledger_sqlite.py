@@ -949,3 +949,37 @@ def test_what_cannot_be_opened_keeps_no_fork_waiting(
     with pytest.raises(LedgerUnavailable):
         ledger.standing("u", "s")
     assert ledger._database._pool.lent == set()
+
+
+def test_a_look_up_that_failed_keeps_nothing_in_use(
+    opened: Callable[..., Ledger], tmp_path: Path
+) -> None:
+    """What it has read would otherwise be kept for it, and nobody could write."""
+    ledger = opened()
+    with closing(sqlite3.connect(tmp_path / "ledger.db", timeout=5)) as other:
+        other.execute("UPDATE identity SET id = CAST(x'ff616263' AS TEXT)")
+        other.commit()
+        with pytest.raises(LedgerUnavailable):
+            ledger.standing("u", "s")
+        other.execute("UPDATE identity SET id = 'mended'")
+        other.commit()
+        busy, *_ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
+    ledger.revoke_user("u")
+    assert ledger.standing("u", "s").generation
+
+
+def test_a_look_up_that_was_interrupted_keeps_nothing_in_use(
+    opened: Callable[..., Ledger], tmp_path: Path
+) -> None:
+    """By a signal, between two of its lines."""
+    ledger: Any = opened()
+    with suppress(KeyboardInterrupt), ledger._database._pool.cursor() as cursor:
+        cursor.execute("SELECT id FROM identity UNION ALL SELECT 'another'")
+        cursor.fetchone()
+        raise KeyboardInterrupt
+    ledger.revoke_user("u")
+    with closing(sqlite3.connect(tmp_path / "ledger.db", timeout=5)) as other:
+        busy, *_ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
+    assert ledger.standing("u", "s").generation

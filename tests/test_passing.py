@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import closing
 from contextlib import contextmanager
@@ -50,11 +51,13 @@ class World:
         self.kept: dict[str, Any] = {"_stepup_sid": "nonce"}
 
     @contextmanager
-    def asked(self, **headers: str) -> Iterator[None]:
-        """A request with this session."""
-        with self.app.test_request_context(headers=headers):
+    def asked(self, **headers: str) -> Iterator[Callable[[], bool]]:
+        """A request with this session; tells whether that was read."""
+        with self.app.test_request_context(headers=headers) as context:
             session.update(self.kept)
-            yield
+            read: Any = context.session
+            read.accessed = False
+            yield lambda: read.accessed
             self.kept = dict(session)
 
     def prove(self, scope: str = "", subject: Subject = ALICE, **ago: int) -> None:
@@ -154,6 +157,7 @@ def test_a_marker_lets_nobody_else_pass(world: World, other: Subject) -> None:
 def test_a_marker_lets_pass_in_no_other_session(world: World) -> None:
     """Its token alone is good for nothing."""
     world.prove(second=0)
+    assert world.lets_by()
     world.kept["_stepup_sid"] = "other"
     assert not world.lets_by()
     del world.kept["_stepup_sid"]
@@ -166,6 +170,13 @@ def test_a_client_without_cookies_is_assessed(world: World) -> None:
     assert not world.lets_by(Authorization="Bearer token")
     assert not world.lets_by(Authorization="bearer token", HX_Request="true")
     assert world.lets_by(Authorization="Basic token")
+
+
+def test_a_client_without_cookies_has_no_session_that_is_read(world: World) -> None:
+    """It may be kept where nobody answers just now."""
+    with world.asked(Authorization="Bearer token") as session_read:
+        assert not world.gate.passing.lets_by(STRICT, ALICE)
+        assert not session_read()
 
 
 def test_whose_claim_counts_is_assessed(world: World) -> None:
@@ -181,7 +192,21 @@ def test_a_session_that_holds_something_else_is_assessed(
 ) -> None:
     """One that is kept on the server may hold whatever there is."""
     world.prove(second=0)
+    assert world.lets_by()
     world.kept["_stepup"] = kept
+    assert not world.lets_by()
+
+
+@pytest.mark.parametrize("ended", ["login", "user"])
+def test_a_claim_brings_no_marker_back(world: World, ended: str) -> None:
+    """Promise 3: who passes by a fresh claim does not make a revoked marker good."""
+    world.prove(second=0)
+    world.gate.ledger.revoke_user("alice", "login" if ended == "login" else None)
+    world.clock.shift(120)
+    with world.asked():
+        claimed = Subject("alice", "login", [0, 0])
+        assert world.gate.assess(STRICT, claimed).shortfall is None
+    assert not world.lets_by()
     assert not world.lets_by()
 
 
@@ -247,18 +272,24 @@ class Watched:
     """The ledger of a world, as it is asked by the gate, and by it alone.
 
     :param ahead: seconds by which its clock is ahead of this host's.
+    :param takes: seconds until it answers.
     """
 
-    def __init__(self, world: World, ahead: float = 0.0) -> None:
+    def __init__(
+        self, world: World, ahead: float = 0.0, takes: float = 0.0, leeway: float = 10.0
+    ) -> None:
+        self._world = world
         self._ledger = world.gate.ledger
         self._ahead = ahead
+        self._takes = takes
         self.asked = 0
         it: Any = self
-        world.gate.inquiry = Inquiry(it, 10)
-        world.gate.passing = Passing(world.gate.inquiry, 10)
+        world.gate.inquiry = Inquiry(it, leeway)
+        world.gate.passing = Passing(world.gate.inquiry, leeway)
 
     def standing(self, *asked: Any) -> Standing:
         self.asked += 1
+        self._world.clock.shift(self._takes)
         told = self._ledger.standing(*asked)
         if not self._ahead:
             return told
@@ -268,15 +299,31 @@ class Watched:
         return self._ledger.still_tells(standing, now)
 
 
-@pytest.mark.parametrize(("ahead", "passes"), [(10, True), (11, False)])
+@pytest.mark.parametrize(
+    ("ahead", "age", "passes"), [(10, 599, True), (11, 598, True), (11, 599, False)]
+)
 def test_a_ledger_whose_clock_is_ahead_is_believed(
-    world: World, ahead: int, passes: bool
+    world: World, ahead: int, age: int, passes: bool
 ) -> None:
     """Promise 2: a marker is as old as the later of two clocks says."""
     Watched(world, ahead)
     world.prove(second=0)
-    with world.asked():
-        assert world.gate.passing.lets_by(STRICT, ALICE) is passes
+    world.clock.shift(age)
+    assert world.lets_by() is passes
+
+
+@pytest.mark.parametrize(("takes", "passes"), [(1, True), (2, False)])
+def test_a_marker_may_grow_too_old_while_the_ledger_answers(
+    tmp_path: Path, takes: int, passes: bool
+) -> None:
+    """Promise 2: it is as old as it is when the view would run."""
+    with time_machine.travel(START, tick=False) as clock:
+        world = World("sqlite:///ledger.db", tmp_path, clock)
+        Watched(world, takes=takes)
+        world.prove(second=0)
+        clock.move_to(START + 598)
+        with world.asked():
+            assert world.gate.passing.lets_by(STRICT, ALICE) is passes
 
 
 def asked_by_each(world: World, watched: Watched, requests: int) -> list[int]:
@@ -303,11 +350,15 @@ def test_a_ledger_in_memory_is_asked_when_something_was_written(
         assert asked_by_each(world, watched, 3) == [1, 0, 0]
 
 
-def test_a_ledger_in_a_file_is_asked_once_by_each_request(tmp_path: Path) -> None:
-    """Others write there, too."""
+@pytest.mark.parametrize(("ahead", "leeway"), [(0, 10), (0, 0), (15, 10)])
+def test_a_ledger_in_a_file_is_asked_once_by_each_request(
+    tmp_path: Path, ahead: int, leeway: int
+) -> None:
+    """Others write there, too. Clocks that are apart make no difference."""
     with time_machine.travel(START, tick=False) as clock:
-        world = World("sqlite:///ledger.db", tmp_path, clock)
-        watched = Watched(world)
+        config = {"STEPUP_CLOCK_LEEWAY": leeway}
+        world = World("sqlite:///ledger.db", tmp_path, clock, **config)
+        watched = Watched(world, ahead, 0.001, leeway)
         world.prove(second=0)
         assert asked_by_each(world, watched, 3) == [1, 1, 1]
 
@@ -365,7 +416,8 @@ def test_a_ledger_in_memory_keeps_time_for_who_passes_by_it(tmp_path: Path) -> N
         world.prove(second=0)
         for _ in range(30):
             clock.shift(1)
-            assert world.lets_by()
+            with world.asked():
+                assert world.gate.is_met(STRICT)
         with world.gate.ledger._database._pool.cursor() as cursor:  # type: ignore[attr-defined]
             ((newest,),) = cursor.execute("SELECT newest FROM identity").fetchall()
         assert newest >= START + 19
@@ -376,6 +428,7 @@ def test_a_file_is_asked_each_time(tmp_path: Path) -> None:
     with time_machine.travel(START, tick=False) as clock:
         world = World("sqlite:///ledger.db", tmp_path, clock)
         world.prove(second=0)
+        assert world.lets_by()
         with closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
             other.execute("UPDATE identity SET id = 'other!'")
             other.commit()
@@ -386,15 +439,15 @@ def test_what_is_revoked_is_revoked_for_all_threads(tmp_path: Path) -> None:
     """Promise 3: from the moment on at which the call returns."""
     world = World("memory://", tmp_path, None)
     world.prove(second=0)
-    revoked, late = threading.Event(), []
+    revoked, early, late = threading.Event(), [], []
 
     def go_on() -> None:
         for _ in range(2_000):
             was_revoked = revoked.is_set()
             with world.app.test_request_context():
                 session.update(world.kept)
-                if world.gate.passing.lets_by(STRICT, ALICE) and was_revoked:
-                    late.append(time.time())
+                if world.gate.passing.lets_by(STRICT, ALICE):
+                    (late if was_revoked else early).append(time.time())
             if was_revoked:
                 break
 
@@ -406,6 +459,7 @@ def test_what_is_revoked_is_revoked_for_all_threads(tmp_path: Path) -> None:
     revoked.set()
     for thread in threads:
         thread.join()
+    assert early
     assert not late
 
 
@@ -420,7 +474,7 @@ ages = st.integers(-15, 700)
     max_age=st.integers(1, 700),
     steps=st.lists(
         st.integers(-40, 700)
-        | st.sampled_from(["nonce", "alice", "login", "bob", "prove"]),
+        | st.sampled_from(["nonce", "alice", "login", "bob", "prove", "claim"]),
         max_size=4,
     ),
 )
@@ -432,7 +486,7 @@ def test_nobody_passes_who_would_not_pass_anew(
     max_age: int,
     steps: list[Any],
 ) -> None:
-    """Whatever was proved when, is asked for, has happened, or is revoked meanwhile."""
+    """Promise 1: whatever was proved when, is asked for, or is revoked meanwhile."""
     ago = {"first": first, "second": second}
     given = {factor: age for factor, age in ago.items() if age is not None}
     with time_machine.travel(START, tick=False) as clock:
@@ -442,6 +496,10 @@ def test_nobody_passes_who_would_not_pass_anew(
         for step in steps:
             if step == "prove":
                 world.prove(**given)
+            elif step == "claim":
+                with world.asked():
+                    claimed = Subject("alice", "login", [0, 0])
+                    world.gate.assess(Policy(level, max_age), claimed)
             elif step == "nonce":
                 ledger.revoke_session(step)
             elif step == "login":

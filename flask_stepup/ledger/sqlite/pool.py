@@ -123,14 +123,19 @@ class _Loan:
             raise
 
     def __exit__(self, _: object, error: object, __: object) -> None:
-        connection = self._cursor.connection
         try:
+            cursor = self._cursor
+            connection = cursor.connection
             # A full disk or a lock passes. A corrupt file has to be replaced, and what
             # this connection has read of it is no longer true. One that a signal left
             # half-way holds the lock that all others want, or reads what has been.
             passes = error is None or isinstance(error, sqlite3.OperationalError)
+            if error:
+                # It may be half-way through what it reads, and keep that in use.
+                cursor.close()
             if passes and not connection.in_transaction:
-                self._pool.give_back(self._cursor, self._file)
+                cursor = connection.cursor() if error else cursor
+                self._pool.give_back(cursor, self._file)
             else:
                 connection.close()
         finally:
