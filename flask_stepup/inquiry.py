@@ -31,8 +31,9 @@ class Inquiry:
         :raises LedgerUnavailable: it cannot be known.
         """
         nonce, session_id = binding.nonce or "", binding.session_id
+        asked_at = time.time()
         told = self.ledger.standing(binding.user_id, nonce, session_id, approvals)
-        self._compare_clocks(told)
+        self._compare_clocks(told, asked_at)
         return told
 
     def spend(self, binding: Binding, approvals: Mapping[str, str]) -> Spending:
@@ -43,10 +44,11 @@ class Inquiry:
         nonce, session_id = binding.nonce or "", binding.session_id
         return self.ledger.spend(binding.user_id, nonce, approvals, session_id)
 
-    def _compare_clocks(self, told: Standing) -> None:
-        apart = told.told_at - time.time()
-        if abs(apart) > self.leeway and not self._told_of_clocks:
+    def _compare_clocks(self, told: Standing, asked_at: float) -> None:
+        # It was told in between: how long that took is nobody's fault.
+        ahead, behind = told.told_at - time.time(), asked_at - told.told_at
+        if max(ahead, behind) > self.leeway and not self._told_of_clocks:
             # Once per app and process, as with another ledger's tokens.
             self._told_of_clocks = True
-            direction = "ahead" if apart > 0 else "behind"
-            records.LedgerClockApart(seconds=abs(apart), direction=direction).log()
+            seconds, direction = max((ahead, "ahead of"), (behind, "behind"))
+            records.LedgerClockApart(seconds=seconds, direction=direction).log()

@@ -95,10 +95,10 @@ class Elsewhere:
     [
         (10, 10.0, None),
         (10, -10.0, None),
-        (10, 10.5, "10 s ahead"),
+        (10, 10.5, "10 s ahead of"),
         (10, -11.0, "11 s behind"),
-        (10, 3_600.0, "3600 s ahead"),
-        (0, 0.75, "1 s ahead"),
+        (10, 3_600.0, "3600 s ahead of"),
+        (0, 0.75, "1 s ahead of"),
         (0, -0.75, "1 s behind"),
         (0, 0.0, None),
     ],
@@ -113,9 +113,19 @@ def test_clocks_that_disagree_are_told_of(
         inquiry.standing(BINDING)
 
     expected = (
-        f"the clock of the ledger's server is {told} of this host's, so that people "
+        f"the clock of the ledger's server is {told} this host's, so that people "
         "may be asked for codes again and again: set both"
     )
     assert caplog.record_tuples == (
         [("flask_stepup", logging.ERROR, expected)] if told else []
     )
+
+
+def test_what_a_look_up_takes_is_not_held_against_a_clock(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even with no leeway at all."""
+    inquiry = Inquiry(ledger, 0)
+    for _ in range(20):
+        inquiry.standing(BINDING)
+    assert caplog.messages == []

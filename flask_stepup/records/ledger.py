@@ -124,7 +124,7 @@ class LedgerClockApart(Record):
     name = "ledger_clock_apart"
     level = ERROR
     message = (
-        "the clock of the ledger's server is %(seconds).0f s %(direction)s of this "
+        "the clock of the ledger's server is %(seconds).0f s %(direction)s this "
         "host's, so that people may be asked for codes again and again: set both"
     )
 
