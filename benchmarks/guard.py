@@ -20,6 +20,7 @@ from benchmarks.valkey import valkey
 
 FLOOR = "floor: unsigned time in the session"
 LIMIT = "limit: hmac.digest, no ledger"
+ROW = "floor: one row of a SQLite file, and no more"
 MEMORY = "flask-stepup, memory://"
 SQLITE = "flask-stepup, SQLite"
 VALKEY = "flask-stepup, Valkey"
@@ -44,6 +45,7 @@ def guards(valkey_uri: str) -> dict[str, Entry]:
     return {
         FLOOR: Entry("bare:unsigned"),
         LIMIT: Entry("bare:signed_hmac"),
+        ROW: Entry("bare:revocable"),
         MEMORY: Entry("ours:guarded", {"storage_uri": "memory://"}),
         SQLITE: Entry("ours:guarded", {"storage_uri": "sqlite:///stepup.db"}),
         VALKEY: Entry("ours:guarded", {"storage_uri": valkey_uri}),

@@ -1000,7 +1000,7 @@ def test_every_page_is_accessible(
 
     def check() -> None:
         # A page whose style sheet is on its way has other colours.
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state()
         results = Axe().run(page)
         assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
         assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
@@ -1060,7 +1060,7 @@ def test_larger_and_wider_text_fits(new_page: NewPage, style: str) -> None:
 
     for path in (*PAGES, "/nowhere"):
         page.goto(urlsplit(page.url)._replace(path=path, query="").geturl())
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state()
         # Not by a style element, which the bank's policy would refuse.
         page.evaluate(
             "(css) => { const sheet = new CSSStyleSheet(); sheet.replaceSync(css); "

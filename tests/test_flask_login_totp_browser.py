@@ -184,7 +184,7 @@ def test_every_page_is_accessible(new_page: NewPage, scheme: str, width: int) ->
 
     def check() -> None:
         # A page whose style sheet is on its way has other colours.
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state()
         results = Axe().run(page)
         assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
         assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from flask import abort
@@ -26,6 +31,8 @@ USER_ID = "user_2Alice0000000000000000000000"
 ANSWER = "GB33 BUKB 2020 1555 5555 55"
 #: Seconds that a proof is good for.
 MAX_AGE = 600
+
+_REVOKED = "SELECT 1 FROM revoked WHERE key = ?"
 
 Guard = Callable[[Callable[[], Any]], Callable[[], Any]]
 
@@ -107,6 +114,28 @@ def signed_hmac() -> Contestant:
 def unsigned() -> Contestant:
     """The floor: a time in the session, which Flask alone has signed."""
     app = mount(_sealed_app(), _guard_by(is_recent))
+    return guard_contestant(app, *_before_and_after(app))
+
+
+def revocable() -> Contestant:
+    """The floor of a ledger in a file: a time, and one row that is looked for."""
+    app = _sealed_app()
+    file = Path(app.instance_path, "revoked.db")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE revoked (key TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    @cache
+    def reader(_: int) -> sqlite3.Cursor:
+        # One for each process: none may be taken across a fork.
+        return sqlite3.connect(file, isolation_level=None).cursor()
+
+    def is_standing() -> bool:
+        user_id = session.get("user_id", "")
+        found = reader(os.getpid()).execute(_REVOKED, (user_id,)).fetchall()
+        return is_recent() and not found
+
+    mount(app, _guard_by(is_standing))
     return guard_contestant(app, *_before_and_after(app))
 
 
