@@ -50,11 +50,7 @@ class Keeping:
 
     def markers(self, binding: Binding, scope: str) -> list[Marker]:
         """Return what was proved in this scope, however old or revoked it is."""
-        tokens = (
-            [session_state.read_token(scope)]
-            if _is_in_session(binding)
-            else sent_markers()
-        )
+        tokens = _tokens(scope) if _is_in_session(binding) else sent_markers()
         return [
             marker
             for token in tokens
@@ -158,6 +154,11 @@ def _can_serve(marker: Marker, standing: Standing) -> bool:
 def _is_in_session(binding: Binding) -> bool:
     # Who has no nonce is not a browser: whatever its session holds is not looked at.
     return binding.nonce is not None
+
+
+def _tokens(scope: str) -> list[str]:
+    _, token = session_state.read_nonce_and_token(scope)
+    return [token] if token else []
 
 
 def _tokens_of_approvals(binding: Binding) -> list[str]:

@@ -24,8 +24,7 @@ LONGEST_COOKIE = 4_000
 
 def read_nonce() -> str:
     """Return the session's nonce, empty where none was made."""
-    nonce = real_session().get(NONCE_KEY)
-    return nonce if isinstance(nonce, str) and nonce.isascii() else ""
+    return read_nonce_and_token("")[0]
 
 
 def ensure_nonce() -> str:
@@ -43,14 +42,11 @@ def ensure_nonce() -> str:
 
 def read_tokens() -> dict[str, str]:
     """Return a copy of the session's tokens."""
+    tokens = real_session().get(TOKENS_KEY)
+    if not isinstance(tokens, dict):
+        return {}
     # A session that is kept on the server may hold what no JSON can.
-    return {name: token for name, token in _kept().items() if isinstance(name, str)}
-
-
-def read_token(name: str) -> str | None:
-    """Return one of the session's tokens, None where there is none of that name."""
-    token = _kept().get(name)
-    return token if isinstance(token, str) else None
+    return {name: token for name, token in tokens.items() if isinstance(name, str)}
 
 
 def read_nonce_and_token(name: str) -> tuple[str, str]:
@@ -123,11 +119,6 @@ def drop() -> str:
         if key in session:
             del session[key]
     return nonce
-
-
-def _kept() -> dict[Any, Any]:
-    tokens = real_session().get(TOKENS_KEY)
-    return tokens if isinstance(tokens, dict) else {}
 
 
 def _check_size(more: Mapping[str, Any]) -> None:

@@ -45,7 +45,9 @@ class FilePool:
     """
 
     def __init__(self, path: Path, timeout: float, prepare: Prepare) -> None:
-        self._path = path
+        self._folder = path.parent
+        #: As text: a path is made into it each time that it is looked for.
+        self._path = str(path)
         self._timeout = timeout
         self._prepare = prepare
         self._idle: list[tuple[sqlite3.Cursor, File]] = []
@@ -82,7 +84,7 @@ class FilePool:
         self._idle.append((cursor, file))
 
     def _open(self) -> tuple[sqlite3.Cursor, File]:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Left to itself SQLite makes a file that others may read; its companions, -wal
         # and -shm, take over the permissions of the file. Never open a file that is
         # there: on POSIX the close would give up all locks that SQLite has on it.
@@ -90,7 +92,7 @@ class FilePool:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
             os.close(os.open(self._path, flags, 0o600))
         file = _file_at(self._path)
-        connection = _connect(str(self._path), self._timeout)
+        connection = _connect(self._path, self._timeout)
         try:
             self._prepare(connection)
             if _file_at(self._path) != file:
@@ -185,6 +187,6 @@ def _connect(database: str, timeout: float) -> sqlite3.Connection:
     )
 
 
-def _file_at(path: str | Path) -> File:
+def _file_at(path: str) -> File:
     stat = os.stat(path)
     return stat.st_dev, stat.st_ino
