@@ -29,8 +29,8 @@ def prepare_arrivals(app: Flask, at_first: Callable[[Flask], None]) -> None:
 
     :param at_first: called before all else of the first.
     """
-    # An app's own class, and one that it chooses later, may do anything: it is left
-    # alone, and each of its requests is looked at when it comes.
+    # An app's own class, and one that it chooses before its first request, may do
+    # anything: it is left alone, and each request is looked at when it comes.
     if app.request_class is Request:
         with suppress(AttributeError):
             app.request_class = OrderKeepingRequest
@@ -44,14 +44,19 @@ def prepare_arrivals(app: Flask, at_first: Callable[[Flask], None]) -> None:
         if waiting:
             at_first(app)
             waiting.clear()
-        if not isinstance(real_request(), OrderKeepingRequest):
-            keep_order_of_fields()
-            return
-        # By another list, since Flask is on its way through this one.
-        others = [other for other in preprocessors[None] if other is not prepare]
-        preprocessors[None] = others
+        keep_order_of_fields()
+        if _all_keep_order(app):
+            # By another list, since Flask is on its way through this one.
+            others = [other for other in preprocessors[None] if other is not prepare]
+            preprocessors[None] = others
 
     preprocessors.setdefault(None, []).insert(0, prepare)
+
+
+def _all_keep_order(app: Flask) -> bool:
+    # Flask makes them all of this very class, and so does nobody else.
+    makes = getattr(app.request_context, "__func__", None)
+    return app.request_class is OrderKeepingRequest and makes is Flask.request_context
 
 
 def make_room(endpoint: str | None, _: dict[str, Any] | None) -> None:

@@ -45,8 +45,10 @@ class Inquiry:
         return self.ledger.spend(binding.user_id, nonce, approvals, session_id)
 
     def _compare_clocks(self, told: Standing, asked_at: float) -> None:
-        # It was told in between: how long that took is nobody's fault.
-        ahead, behind = told.told_at - time.time(), asked_at - told.told_at
+        # It was told in between: what that took, or this host's clock did, is no matter.
+        now = time.time()
+        ahead = told.told_at - max(asked_at, now)
+        behind = min(asked_at, now) - told.told_at
         if max(ahead, behind) > self.leeway and not self._told_of_clocks:
             # Once per app and process, as with another ledger's tokens.
             self._told_of_clocks = True

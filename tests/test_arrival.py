@@ -19,6 +19,7 @@ from itsdangerous import URLSafeSerializer
 from werkzeug.datastructures import MultiDict
 
 from flask_stepup import StepUp
+from flask_stepup.arrival import prepare_arrivals
 
 PAGE = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", "User": "alice"}
 #: A form whose fields are not together by their names.
@@ -140,10 +141,20 @@ class Making(Flask):
         return RequestContext(self, environ, request=Own(environ))
 
 
-@pytest.mark.parametrize("kind", [Unchangeable, Making])
+class Mixed(Flask):
+    """An app that makes some of its requests by itself."""
+
+    def request_context(self, environ: Any) -> RequestContext:
+        if environ["REQUEST_METHOD"] == "POST":
+            return RequestContext(self, environ, request=Own(environ))
+        return super().request_context(environ)
+
+
+@pytest.mark.parametrize("kind", [Unchangeable, Making, Mixed])
 def test_an_app_may_make_requests_in_its_own_way(kind: type[Flask]) -> None:
     """Promise 8: then each is looked at when it comes."""
     app = guarded(kind("app"))
+    app.test_client().get("/pay")
     assert [carried(app) for _ in range(3)] == [IN_ORDER] * 3
 
 
@@ -167,6 +178,41 @@ def test_an_own_class_has_its_requests_looked_at() -> None:
     for _ in range(2):
         app.test_client().get("/pay")
         assert len(app.url_value_preprocessors[None]) == 1
+
+
+@pytest.mark.parametrize("way", ["declares", "chooses", "by a factory"])
+def test_an_app_may_derive_its_class_from_the_one_it_has(way: str) -> None:
+    """Promise 8: as extensions do that come after us."""
+    app = guarded(Flask("app"))
+    before: Any = app.request_class
+
+    class Declares(before):
+        parameter_storage_class = MultiDict
+
+    class Derived(before):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self.parameter_storage_class = MultiDict
+
+    def factory(environ: Any) -> Any:
+        return (Own if environ["REQUEST_METHOD"] == "POST" else before)(environ)
+
+    ways: dict[str, Any] = {"declares": Declares, "chooses": Derived}
+    app.request_class = ways.get(way, factory)
+    app.test_client().get("/pay")
+    assert [carried(app) for _ in range(3)] == [IN_ORDER] * 3
+
+
+def test_what_is_done_at_first_is_done_before_all_else() -> None:
+    """Once, and by whichever request is the first."""
+    app = Flask("app")
+    done: list[str] = []
+    app.url_value_preprocessor(lambda *_: done.append("the app's"))
+    app.request_class = Own
+    prepare_arrivals(app, lambda _: done.append("at first"))
+    for _ in range(2):
+        app.test_client().get("/")
+    assert done == ["at first", "the app's", "the app's"]
 
 
 class Slow(SecureCookieSessionInterface):

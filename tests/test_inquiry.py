@@ -129,3 +129,21 @@ def test_what_a_look_up_takes_is_not_held_against_a_clock(
     for _ in range(20):
         inquiry.standing(BINDING)
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("first", "then"), [(-60, 0), (0, -60), (-30, -30)])
+def test_a_host_whose_clock_is_set_back_meanwhile_accuses_nobody(
+    caplog: pytest.LogCaptureFixture, first: int, then: int
+) -> None:
+    """Before the ledger tells, or after it has told."""
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+
+        class Here:
+            def standing(self, *_: object) -> Standing:
+                clock.shift(first)
+                told = Standing(told_at=time.time())
+                clock.shift(then)
+                return told
+
+        Inquiry(Here(), 10).standing(BINDING)  # type: ignore[arg-type]
+    assert caplog.messages == []

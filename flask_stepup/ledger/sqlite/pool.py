@@ -134,7 +134,8 @@ class _Loan:
             passes = error is None or isinstance(error, sqlite3.OperationalError)
             if error:
                 # It may be half-way through what it reads, and keep that in use.
-                cursor.close()
+                with suppress(sqlite3.ProgrammingError):
+                    cursor.close()
             if passes and not connection.in_transaction:
                 cursor = connection.cursor() if error else cursor
                 self._pool.give_back(cursor, self._file)
