@@ -45,7 +45,7 @@ class Inquiry:
         return self.ledger.spend(binding.user_id, nonce, approvals, session_id)
 
     def _compare_clocks(self, told: Standing, asked_at: float) -> None:
-        # It was told in between: what that took, or this host's clock did, is no matter.
+        # Told in between: what that took, or this host's clock did, is no matter.
         now = time.time()
         ahead = told.told_at - max(asked_at, now)
         behind = min(asked_at, now) - told.told_at
