@@ -6,13 +6,14 @@ import secrets
 import time
 from dataclasses import dataclass
 from dataclasses import replace
-from typing import Any
 from typing import Literal
 
 from flask import request
 
 from .action import Action
 from .binding import Binding
+from .challenge_value import packed
+from .challenge_value import unpacked
 from .errors import InvalidToken
 from .gate import Gate
 from .ledger import Standing
@@ -20,8 +21,6 @@ from .marker import Operation
 from .policy import Policy
 from .policy_fields import SAFE_METHODS
 from .required import ReverificationRequired
-from .shapes import fits
-from .shapes import Maybe
 from .signing import Signer
 from .subject import Subject
 from .suspension import NotKept
@@ -91,15 +90,8 @@ class Challenge:
         :param told: see :meth:`Elevation.bind`.
         :raises LedgerUnavailable: it cannot be known whether the session is revoked.
         """
-        value = _told(self) | {"policy": _told(self.policy)}
-        if self.form:
-            value["form"] = _told(self.form)
-        if self.action:
-            # Pairs: tokens do not keep the order of names, in which they are shown.
-            pairs = list(self.action.values.items())
-            value["action"] = {"digest": self.action.digest, "values": pairs}
         parts = gate.elevation.bind(subject, told).parts()
-        return gate.signer.dumps("challenge", parts, value)
+        return gate.signer.dumps("challenge", parts, packed(self))
 
     @property
     def operation(self) -> Operation | None:
@@ -161,50 +153,8 @@ def open_challenge(gate: Gate, subject: Subject, token: str) -> Challenge:
     :raises InvalidToken: not made for this person in this session by this app.
     """
     parts = gate.elevation.binding(subject).parts()
-    value: dict[str, Any] = gate.signer.loads("challenge", parts, token)
-    if not fits(value, _SHAPE):
-        raise InvalidToken("a challenge of another version")
+    value = gate.signer.loads("challenge", parts, token)
     try:
-        return _unpacked(value)
+        return Challenge(**unpacked(value))
     except (TypeError, ValueError) as error:
         raise InvalidToken("a challenge of another version") from error
-
-
-_SHAPE = {
-    "id": str,
-    "policy": dict,
-    "method": str,
-    "path": str,
-    "came_from": str,
-    "ledger_id": str,
-    "issued_at": int,
-    "first_issued_at": int,
-    "action": Maybe({"digest": str, "values": [(str, object)]}),
-    "form": Maybe(
-        {
-            "enctype": str,
-            "fields": [(str, Maybe(str))],
-            "files": [str],
-            "areas": [str],
-        }
-    ),
-    "not_kept": Maybe(str),
-    "again": Maybe(bool),
-    "tie": Maybe(str),
-}
-
-
-def _told(value: Any) -> dict[str, Any]:
-    # None is left out: addresses have room for little.
-    facts = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
-    return {name: fact for name, fact in facts if fact is not None}
-
-
-def _unpacked(value: dict[str, Any]) -> Challenge:
-    parts: dict[str, Any] = {"policy": Policy(**value["policy"])}
-    if "action" in value:
-        digest, pairs = value["action"]["digest"], value["action"]["values"]
-        parts["action"] = Action(digest, dict(pairs))
-    if "form" in value:
-        parts["form"] = SuspendedForm(**value["form"])
-    return Challenge(**value | parts)

@@ -55,7 +55,7 @@ LAYERS = [
         "admission",
         "suspension",
     ],
-    ["elevation", "approvals", "passing"],
+    ["elevation", "approvals", "passing", "challenge_value"],
     ["gate", "loaders"],
     ["reservation", "code_use", "assembly", "app_gate"],
     ["attempt", "challenge", "companions", "arrival", "status"],

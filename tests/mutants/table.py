@@ -75,7 +75,7 @@ PARTS: dict[str, Part] = {
     "inquiry": Part(("inquiry.py",), ("test_inquiry.py", "test_approvals.py")),
     "passing": Part(("passing.py",), ("test_passing.py", "test_gate.py")),
     "challenge": Part(
-        ("challenge.py",),
+        ("challenge.py", "challenge_value.py"),
         (
             "test_challenge.py",
             "test_prompt.py",
