@@ -33,10 +33,7 @@ class Admission:
         :raises Unauthenticated: nobody is signed in.
         :raises ImpersonationRefused: somebody is, in another person's name.
         """
-        subject = load_subject(self.find_loader())
-        if subject is None or subject.impersonated:
-            return self._admitted(subject)
-        return subject
+        return self._admitted(load_subject(self.find_loader()))
 
     def expired_subject(self, max_age: float) -> Subject:
         """Return who was asking until lately, where the loader remembers.

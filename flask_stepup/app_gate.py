@@ -14,8 +14,7 @@ def current_gate() -> Gate:
 
     :raises ConfigurationError: the app has none.
     """
-    gate = real_app().extensions.get("stepup")
-    return gate if isinstance(gate, Gate) else gate_of(real_app())
+    return gate_of(real_app())
 
 
 def gate_of(app: Flask) -> Gate:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from typing import TypeVar
 from typing import Unpack
@@ -71,7 +70,7 @@ class StepUp:
                 "this app has a StepUp already: construct it with the app, or call "
                 "init_app, not both"
             )
-        gate = assemble(app, self._verifier, partial(getattr, self, "_subject_loader"))
+        gate = assemble(app, self._verifier, lambda: self._subject_loader)
         app.extensions["stepup"] = gate
         url_prefix = gate.settings.url_prefix
         app.register_blueprint(prompt_blueprint(app), url_prefix=url_prefix)

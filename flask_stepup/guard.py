@@ -71,12 +71,7 @@ def protect(blueprint: Blueprint, demand: Demand) -> None:
     """
 
     def check() -> Response | None:
-        if not _serves_static_file():
-            try:
-                enforce(demand)
-            except Refusal as refusal:
-                return answer_refusal(refusal)
-        return None
+        return None if _serves_static_file() else _refused(demand)
 
     if not isinstance(blueprint, Blueprint):
         raise ConfigurationError(
@@ -124,10 +119,9 @@ def _guarded(view: Any, demand: Demand) -> Any:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            enforce(demand)
-        except Refusal as refusal:
-            return answer_refusal(refusal)
+        refused = _refused(demand)
+        if refused is not None:
+            return refused
         # A coroutine runs as Flask runs it. We stay outside of its event loop, in which
         # handlers of the app that are coroutines themselves could not be run.
         run = real_app().ensure_sync(view) if is_coroutine else view
@@ -161,3 +155,11 @@ def is_met(demand: Demand) -> bool:
         # Mostly of a function in bind=, or of reading the request for its names.
         records.IsReverifiedFailed(error=type(error).__name__).log()
         return False
+
+
+def _refused(demand: Demand) -> Response | None:
+    try:
+        enforce(demand)
+    except Refusal as refusal:
+        return answer_refusal(refusal)
+    return None

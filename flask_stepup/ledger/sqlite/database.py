@@ -51,7 +51,7 @@ class Database:
         #: The ledger's, as it was told last.
         self.id = ""
         #: That have begun to write.
-        self.steps = 0
+        self._steps = 0
         self._is_ours_alone = path is None
         self._pool: Pool = (
             FilePool(path, timeout, self._prepare)
@@ -72,7 +72,7 @@ class Database:
                 self._pool.cursor() as cursor,
                 transaction(connection := cursor.connection, timeout),
             ):
-                self.steps += 1
+                self._steps += 1
                 self.id = self._timekeeping.keep(connection)
                 yield connection
                 drop_expired(connection)
@@ -89,6 +89,11 @@ class Database:
             standing = self._keep_time(asked, standing, newest)
         self.id = standing.ledger_id
         return standing
+
+    def still_tells(self, standing: Standing, now: float) -> bool:
+        """Whether a look-up would tell the very same, but for the time."""
+        steps, until = standing.holds or (None, 0.0)
+        return steps == self._steps and standing.told_at <= now <= until
 
     def close(self) -> None:
         """Give back connections; later ones are opened anew."""
@@ -108,7 +113,7 @@ class Database:
         # Without the ceremony of a step that writes: each guarded request comes here.
         try:
             with self._pool.cursor() as cursor:
-                steps = self.steps
+                steps = self._steps
                 reading = patiently(self._timeout, read_standing, cursor, asked)
         except _FAILURES as error:
             raise _unavailable(error) from error

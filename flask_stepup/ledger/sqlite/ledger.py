@@ -74,10 +74,7 @@ class SQLiteLedger:
         return self._database.look_up(Asked(user_id, nonce, session_id, approvals))
 
     def still_tells(self, standing: Standing, now: float) -> bool:
-        holds = standing.holds
-        if holds is None or holds[0] != self._database.steps:
-            return False
-        return standing.told_at <= now <= holds[1]
+        return self._database.still_tells(standing, now)
 
     def reserve(
         self, user_id: str, limits: Sequence[Limit], name: str = ""

@@ -33,7 +33,7 @@ class Timekeeping:
 
     def is_up_to_date(self, newest: float, now: float) -> bool:
         """Whether nothing has to be done about either."""
-        return -PERIOD <= newest - now <= self.leeway + SLACK
+        return now - newest <= PERIOD and not self.is_set_back(newest, now)
 
     def is_set_back(self, newest: float, now: float) -> bool:
         """Whether a clock that says now has said something much later before."""
